@@ -1,0 +1,157 @@
+"""What rules want done.
+
+An action is a value with a stable key; doing the same key twice is the same as doing it once.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import ClassVar
+
+import msgspec
+
+from service.facts import Person
+from service.texts import Item, Message, Paragraph, Small
+
+
+class _Action(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
+    """Base of all actions. occasion: what makes this one different from an earlier one of the same rule and subject."""
+
+    occasion: str = ""
+
+    is_sticky: ClassVar[bool] = False
+
+    @property
+    def kind(self) -> str:
+        return str(self.__struct_config__.tag)
+
+    @property
+    def target(self) -> str:
+        """The ticket key, topic, person or channel it acts on."""
+        raise NotImplementedError
+
+    def key(self, rule: str, subject: str) -> str:
+        """What this action is remembered by in the ledger of effects."""
+        return f"{rule}:{subject}:{self.occasion}:{self.kind}:{self.target}"
+
+
+class _OnTicket(_Action, frozen=True, kw_only=True):
+    ticket: str
+
+    @property
+    def target(self) -> str:
+        return self.ticket
+
+
+class Comment(_OnTicket, frozen=True, kw_only=True, tag="comment"):
+    """The rule's one comment on a ticket says this: it is written, or the one that stands there is edited.
+
+    state: the rule's own word for what the comment says, which it finds again as `Said.state`.
+    """
+
+    message: Message
+    state: str
+    is_sticky: ClassVar[bool] = True
+
+    def key(self, rule: str, subject: str) -> str:
+        """The key that the comment itself bears as its property."""
+        return f"{rule}:{subject}:{self.occasion}"
+
+
+class EditComment(Comment, frozen=True, kw_only=True, tag="edit_comment"):
+    """The rule's comment says this from now on; where none stands, none is written."""
+
+
+class Assign(_OnTicket, frozen=True, kw_only=True, tag="assign"):
+    """The ticket's assignee becomes this person; None takes the assignee away."""
+
+    person: Person | None
+
+
+class SetReviewer(_OnTicket, frozen=True, kw_only=True, tag="set_reviewer"):
+    """The ticket's reviewer field names this person. sprint: whose count of reviews that nobody took it adds to."""
+
+    person: Person
+    sprint: int
+
+
+class MoveToSprint(_OnTicket, frozen=True, kw_only=True, tag="move_to_sprint"):
+    """The ticket moves to that sprint."""
+
+    sprint: int
+
+
+class MoveToBacklog(_OnTicket, frozen=True, kw_only=True, tag="move_to_backlog"):
+    """The ticket leaves every active and future sprint."""
+
+
+class RankTop(_OnTicket, frozen=True, kw_only=True, tag="rank_top"):
+    """The ticket becomes the first of that sprint."""
+
+    sprint: int
+
+
+class Notify(_Action, frozen=True, kw_only=True, tag="notify"):
+    """A chat message to one person, or to a channel where person is None."""
+
+    message: Message
+    person: Person | None = None
+    channel: str | None = None
+
+    @property
+    def target(self) -> str:
+        return f"@{self.person.id or self.person.name}" if self.person else f"#{self.channel}"
+
+
+class Digest(_Action, frozen=True, kw_only=True, tag="digest"):
+    """One line of a chat message that gathers what a rule has to tell a person at one occasion.
+
+    intro and footer: what stands above and below the lines; line: what this subject adds; at: when the message is sent.
+    """
+
+    person: Person
+    intro: Paragraph
+    line: Item
+    footer: Small
+    at: datetime
+
+    @property
+    def target(self) -> str:
+        return f"@{self.person.id or self.person.name}"
+
+
+class Reply(_Action, frozen=True, kw_only=True, tag="reply"):
+    """An answer in a forum topic."""
+
+    topic: int
+    message: Message
+
+    @property
+    def target(self) -> str:
+        return f"topic {self.topic}"
+
+
+class Recheck(_Action, frozen=True, kw_only=True, tag="recheck"):
+    """The rule looks at this subject again at that instant."""
+
+    subject: str
+    at: datetime
+
+    @property
+    def target(self) -> str:
+        return self.subject
+
+
+Action = (
+    Comment
+    | EditComment
+    | Assign
+    | SetReviewer
+    | MoveToSprint
+    | MoveToBacklog
+    | RankTop
+    | Notify
+    | Digest
+    | Reply
+    | Recheck
+)

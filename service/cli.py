@@ -1,0 +1,175 @@
+"""The `crafty` command: thin, it reads settings, calls, and prints."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import msgspec
+import typer
+import uvloop
+from redis.asyncio import Redis
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from service import log, store
+from service.demo.story import tell
+from service.embedded import running_at
+from service.engine import Rulebook, config_schema, rulebook
+from service.errors import ConfigError, CraftyError
+from service.facts import Team
+from service.ledger import Entry, Ledger
+from service.roster import team_from
+from service.serve import run_api, run_up, run_worker
+from service.settings import Settings, load
+
+WRONG_USE = 2
+FAILED = 1
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+config_app = typer.Typer(no_args_is_help=True, help="Check crafty.toml, or print its schema.")
+app.add_typer(config_app, name="config")
+
+
+def main() -> NoReturn:
+    """Runs the command; an expected error is one sentence on stderr."""
+    try:
+        app()
+    except ConfigError as error:
+        _complain(f"The configuration can't be used:\n{error}", WRONG_USE)
+    except CraftyError as error:
+        _complain(str(error), FAILED)
+    raise AssertionError("typer exits by itself")
+
+
+@app.command()
+def up() -> None:
+    """Runs the API and a worker, with an embedded Redis unless CRAFTY_REDIS_URL is set."""
+    settings, _, _ = _prepared()
+    sys.exit(uvloop.run(run_up(settings)))
+
+
+@app.command()
+def api() -> None:
+    """Runs one API process; CRAFTY_REDIS_URL says where Redis is."""
+    settings, team, book = _prepared()
+    run_api(settings, _redis_url(settings), team, book)
+
+
+@app.command()
+def worker() -> None:
+    """Runs one worker process; CRAFTY_REDIS_URL says where Redis is."""
+    settings, team, book = _prepared()
+    uvloop.run(run_worker(settings, _redis_url(settings), team, book))
+
+
+@app.command()
+def why(
+    subject: Annotated[str, typer.Argument(help="A ticket's key, such as SE-123.")],
+    limit: Annotated[int, typer.Option(min=1, max=500, help="How many of the latest entries.")] = 20,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object for each entry.")] = False,
+) -> None:
+    """Shows the latest decisions about a subject, with their reasons, newest first."""
+    settings, _, _ = _prepared()
+    entries = asyncio.run(_timeline(_redis_url(settings), subject, limit))
+    if as_json:
+        for entry in entries:
+            typer.echo(msgspec.json.encode(entry))
+        return
+    if not entries:
+        typer.echo(f"Nothing is known of {subject}: no delivery spoke of it, or none in the last 120 days.")
+        return
+    _print(_timeline_table(subject, entries))
+
+
+@app.command()
+def rules(as_json: Annotated[bool, typer.Option("--json", help="A JSON list.")] = False) -> None:
+    """Lists the rules, with the mode that the configuration gives them."""
+    _, _, book = _prepared()
+    rows = [(rule.name, book.setting(rule.name, "").mode, rule.summary) for rule in book.rules]
+    if as_json:
+        typer.echo(msgspec.json.encode([{"name": name, "mode": mode, "summary": text} for name, mode, text in rows]))
+        return
+    table = Table("rule", "mode", "what it promises")
+    for row in rows:
+        table.add_row(*row)
+    _print(table)
+
+
+@app.command()
+def demo(
+    once: Annotated[bool, typer.Option("--once", help="End after the story: 0 if every expected effect was seen.")] = False,
+) -> None:
+    """Plays a two-week sprint against stand-ins of Jira, Discourse and Mattermost."""
+    sys.exit(asyncio.run(tell(once=once)))
+
+
+@config_app.command()
+def check() -> None:
+    """Validates the settings and crafty.toml; says what to mend, with key and line."""
+    settings, team, book = _prepared()
+    typer.echo(
+        f"{settings.config.source.name} is fine: {len(team.cells)} cells, {len(team.members)} people, "
+        f"{len(book.rules)} rules."
+    )
+
+
+@config_app.command()
+def schema() -> None:
+    """Prints the JSON Schema of crafty.toml, for editors; the rules' own parameters included."""
+    typer.echo(json.dumps(config_schema(), indent=2))
+
+
+def _prepared() -> tuple[Settings, Team, Rulebook]:
+    settings = load(os.environ, Path.cwd())
+    log.configure(settings.log_format, settings.log_level, secrets=settings.secret_values)
+    return settings, team_from(settings.config), rulebook(settings.config)
+
+
+def _redis_url(settings: Settings) -> str:
+    """Where Redis is: as set, or the embedded one of a `crafty up` that runs on the same data."""
+    url = settings.redis_url.get_secret_value()
+    if url:
+        return url
+    running = running_at(settings.data_dir)
+    if running is None:
+        raise CraftyError("No Redis to talk to: set CRAFTY_REDIS_URL, or start `crafty up`, which brings one.")
+    return running
+
+
+async def _timeline(url: str, subject: str, limit: int) -> list[Entry]:
+    redis = Redis(connection_pool=store.connect(url))
+    try:
+        return await Ledger(redis).timeline(subject, limit)
+    finally:
+        await redis.aclose(close_connection_pool=True)
+
+
+def _timeline_table(subject: str, entries: list[Entry]) -> Table:
+    table = Table("when (UTC)", "what", "rule", "outcome", "why", title=subject)
+    for entry in entries:
+        when = f"{entry.at:%Y-%m-%d %H:%M:%S}"
+        for decision in entry.decisions:
+            table.add_row(when, entry.event or entry.stage, decision.rule, decision.outcome, escape(decision.reason))
+        if entry.effect:
+            effect = entry.effect
+            table.add_row(when, effect.kind, effect.rule, effect.result, escape(effect.reason))
+    return table
+
+
+def _print(table: Table) -> None:
+    Console(soft_wrap=not sys.stdout.isatty()).print(table)
+
+
+def _complain(sentence: str, code: int) -> NoReturn:
+    typer.echo(sentence, err=True)
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

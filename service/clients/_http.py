@@ -1,0 +1,267 @@
+"""What all clients share: a pooled connection, typed answers, three kinds of errors and careful retries."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import ssl
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from email.utils import parsedate_to_datetime
+from functools import cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Final, TypeVar
+from urllib.parse import quote
+
+import httpx
+import msgspec
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    retry_if_exception_type,
+    stop_after_attempt,
+    stop_before_delay,
+    wait_exponential,
+    wait_random,
+)
+
+from service.errors import CannotAct, CraftyError, NotFound, TryLater
+
+T = TypeVar("T")
+Sleep = Callable[[float], Awaitable[None]]
+"""Waits for that many seconds."""
+
+LONGEST_WAIT: Final = 3600.0
+_SHORT_WAIT: Final = 5.0
+_QUOTED_LENGTH: Final = 300
+_TIMEOUT: Final = httpx.Timeout(connect=5, read=20, write=10, pool=5)
+_REPEATABLE: Final = {"GET", "PUT"}
+_GATEWAY: Final = {502, 503, 504}
+_PASSING: Final = {408, 409, 425, 429}
+_GONE: Final = {404, 410}
+_SECONDS: Final = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
+_QUERY: Final = re.compile(r"\?[^\s?]*=\S*")
+_BACKOFF: Final = wait_exponential(multiplier=0.25, max=2) + wait_random(0, 0.25)
+
+
+class Refused(CannotAct):
+    """The service understood the call and said no. status: its HTTP status code."""
+
+    def __init__(self, detail: str, status: int) -> None:
+        super().__init__(detail)
+        self.status = status
+
+
+class Moved(Refused):
+    """The service points elsewhere; no client follows by itself. location: the address as it was sent, or ""."""
+
+    def __init__(self, detail: str, status: int, location: str) -> None:
+        super().__init__(detail, status)
+        self.location = location
+
+
+class _Again(TryLater):
+    """A passing fault of a call that may be repeated at once."""
+
+
+@dataclass(frozen=True)
+class Credential:
+    """What proves to a service who we are.
+
+    name: the settings that hold it, as an admin knows them; headers: sent with each call; secrets: texts that no
+    message may ever show.
+    """
+
+    name: str
+    headers: Mapping[str, str] = field(repr=False)
+    secrets: tuple[str, ...] = field(repr=False)
+
+
+class _Complaint(msgspec.Struct, rename="camel"):
+    """How the vendors word a refusal: Jira in errorMessages and errors, Discourse in errors, Mattermost in message."""
+
+    error_messages: list[str] = []
+    errors: list[str] | dict[str, str] | None = None
+    message: str | None = None
+
+    def texts(self) -> list[str]:
+        named = self.errors if isinstance(self.errors, dict) else {}
+        listed = self.errors if isinstance(self.errors, list) else []
+        by_field = [f"{name}: {text}" for name, text in named.items()]
+        return [*self.error_messages, *listed, *by_field, *([self.message] if self.message else [])]
+
+
+def under(prefix: str, *names: str | int) -> str:
+    """A path with each name as one encoded segment; NotFound for a name that would lead to another resource."""
+    for name in map(str, names):
+        if name in {"", ".", ".."}:
+            raise NotFound(f"“{name}” names nothing under {prefix}.")
+    return "/".join([prefix, *(quote(str(name), safe="") for name in names)])
+
+
+def retry_after(headers: httpx.Headers) -> float | None:
+    """The seconds that a Retry-After header asks for, between 0 and an hour; None when it gives no time.
+
+    A date counts from the same answer's own Date, so that a wrong clock on either side does no harm. A blocked user of
+    Jira Data Center is told to wait for 9223372036854775807 seconds.
+    """
+    asked = headers.get("Retry-After", "").strip()
+    seconds = float(asked) if _SECONDS.fullmatch(asked) else _seconds_between(headers.get("Date", ""), asked)
+    return None if seconds is None else min(max(seconds, 0.0), LONGEST_WAIT)
+
+
+def _seconds_between(first: str, last: str) -> float | None:
+    try:
+        return (parsedate_to_datetime(last) - parsedate_to_datetime(first)).total_seconds()
+    except (ValueError, TypeError, OverflowError):
+        return None
+
+
+def _pause(state: RetryCallState) -> float:
+    fault = state.outcome.exception() if state.outcome else None
+    asked = fault.after if isinstance(fault, TryLater) else None
+    return max(_BACKOFF(state), asked or 0.0)
+
+
+@cache
+def _trust() -> ssl.SSLContext:
+    """The certificates that we trust, read once for all services."""
+    return httpx.create_ssl_context()
+
+
+def _user_agent() -> str:
+    try:
+        return f"Crafty/{version('crafty')}"
+    except PackageNotFoundError:
+        return "Crafty/dev"
+
+
+class Api:
+    """One service over HTTP: a pool of connections with timeouts, no redirects followed, no cookies kept.
+
+    service: its name in messages; base_url: with any context path; sleep: waits between tries. Raises CannotAct when
+    a credential has characters that no header can carry.
+
+    Every call ends in one of: an answer; NotFound (404, 410); TryLater (no answer, 408, 409, 425, 429, 5xx); CannotAct
+    (all else, also a web page or JSON of a wrong shape where an answer was promised). GET and PUT are tried up to three
+    times when no answer comes or a gateway fails, any method when a 429 asks for a short wait, because then nothing was
+    done. A POST without a clear answer may have happened and is left to the caller.
+    """
+
+    def __init__(self, service: str, base_url: str, credential: Credential, sleep: Sleep = asyncio.sleep) -> None:
+        if not all(value.isascii() and value.isprintable() for value in credential.headers.values()):
+            raise CannotAct(
+                f"{credential.name} has a character that can't be sent; copy it again, without line breaks."
+            )
+        _quieten_wire_logs()
+        self._service = service
+        self._credential = credential
+        self._sleep = sleep
+        self._client = httpx.AsyncClient(
+            base_url=base_url,
+            headers={"Accept": "application/json", "User-Agent": _user_agent(), **credential.headers},
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+            timeout=_TIMEOUT,
+            verify=_trust(),
+        )
+
+    async def aclose(self) -> None:
+        """Closes the pool."""
+        await self._client.aclose()
+
+    async def request(
+        self, method: str, path: str, *, into: type[T], params: Mapping[str, str | int] | None = None, json: Any = None
+    ) -> T:
+        """The answer's JSON, as `into`. Errors: see the class."""
+        return self.read(await self.send(method, path, params=params, json=json), into)
+
+    async def send(
+        self, method: str, path: str, *, params: Mapping[str, str | int] | None = None, json: Any = None
+    ) -> httpx.Response:
+        """The answer, with a 2xx status. Errors: see the class."""
+        retrying = AsyncRetrying(
+            retry=retry_if_exception_type(_Again),
+            wait=_pause,
+            stop=stop_after_attempt(3) | stop_before_delay(10),
+            sleep=self._sleep,
+            reraise=True,
+        )
+        return await retrying(self._send_once, method, path, params, json)
+
+    def read(self, response: httpx.Response, into: type[T]) -> T:
+        """The JSON of an answer, as `into`; CannotAct when it is anything else."""
+        try:
+            return msgspec.json.decode(response.content, type=into)
+        except (ValueError, RecursionError) as error:
+            raise CannotAct(f"{self._service} answered {_call(response)} {self._surprise(response, error)}") from None
+
+    def presentable(self, text: str) -> str:
+        """Words of the service, fit to be shown: one line, cut, without our secrets and URL queries."""
+        for secret in filter(None, self._credential.secrets):
+            text = text.replace(secret, "…")
+        return _QUERY.sub("?…", " ".join(text.split()))[:_QUOTED_LENGTH]
+
+    async def _send_once(
+        self, method: str, path: str, params: Mapping[str, str | int] | None, json: Any
+    ) -> httpx.Response:
+        try:
+            response = await self._client.request(method, path, params=params, json=json)
+        except (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL, httpx.DecodingError) as error:
+            detail = f"{self._service}: {method} {path} can't be sent or read ({type(error).__name__}); check the URL."
+            raise CannotAct(detail) from None
+        except httpx.TransportError as error:
+            detail = f"{self._service} gave no answer to {method} {path} ({type(error).__name__})."
+            raise (_Again if method in _REPEATABLE else TryLater)(detail) from None
+        if not response.is_success:
+            raise self._fault(response)
+        return response
+
+    def _fault(self, response: httpx.Response) -> CraftyError:
+        status = response.status_code
+        said = f"{self._service} answered {_call(response)} with {status}{self._complaint(response)}"
+        if status in _GONE:
+            return NotFound(f"{said}.")
+        if status in _PASSING or status >= 500:
+            return _passing(response, f"{said}.")
+        if 300 <= status < 400:
+            detail = f"{said}, a redirect; check that the configured URL is the service's own."
+            return Moved(detail, status, response.headers.get("Location", ""))
+        if status in {401, 403}:
+            return Refused(f"{said}. Check {self._credential.name}, and what that account may do.", status)
+        return Refused(f"{said}.", status)
+
+    def _complaint(self, response: httpx.Response) -> str:
+        try:
+            texts = msgspec.json.decode(response.content, type=_Complaint).texts()
+        except (ValueError, RecursionError):
+            return ""
+        said = self.presentable("; ".join(texts)).rstrip(".")
+        return f" ({said})" if said else ""
+
+    def _surprise(self, response: httpx.Response, error: Exception) -> str:
+        if response.content.lstrip()[:1] == b"<":
+            return f"with a web page instead of JSON; check the URL and {self._credential.name}."
+        return f"with JSON that is cut off or of another shape ({self.presentable(str(error))})."
+
+
+def _passing(response: httpx.Response, detail: str) -> TryLater:
+    after = retry_after(response.headers)
+    if response.status_code == 429:
+        may_repeat = after is not None and after <= _SHORT_WAIT
+    else:
+        is_gateway = response.status_code in _GATEWAY and response.request.method in _REPEATABLE
+        may_repeat = is_gateway and (after or 0.0) <= _SHORT_WAIT
+    return (_Again if may_repeat else TryLater)(detail, after)
+
+
+def _call(response: httpx.Response) -> str:
+    path, _, _ = response.request.url.raw_path.partition(b"?")
+    return f"{response.request.method} {path.decode()}"
+
+
+def _quieten_wire_logs() -> None:
+    """httpx logs whole URLs at INFO and httpcore logs headers at DEBUG: queries and tokens that no log may hold."""
+    for name in ("httpx", "httpcore"):
+        logging.getLogger(name).setLevel(logging.WARNING)

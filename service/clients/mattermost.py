@@ -1,0 +1,108 @@
+"""Mattermost: messages to people and channels."""
+
+from __future__ import annotations
+
+import asyncio
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+
+from service.clients._http import Api, Credential, Sleep, under
+from service.errors import CannotAct, NotFound
+from service.facts import Person
+from service.texts import Message, to_mattermost
+
+
+class _User(msgspec.Struct):
+    id: str
+    username: str
+    delete_at: int = 0
+
+
+class _Team(msgspec.Struct):
+    name: str
+
+
+class _Thing(msgspec.Struct):
+    id: str
+
+
+def connect(url: str, token: str, sleep: Sleep = asyncio.sleep) -> Mattermost:
+    """A client for the server at `url`. token: a bot's or a person's access token."""
+    credential = Credential("CRAFTY_MATTERMOST_TOKEN", {"Authorization": f"Bearer {token}"}, (token,))
+    return Mattermost(Api("Mattermost", f"{url.rstrip('/')}/api/v4", credential, sleep))
+
+
+class Mattermost:
+    """Mattermost's API v4. Errors of every call: NotFound, TryLater, CannotAct."""
+
+    def __init__(self, api: Api) -> None:
+        self._api = api
+        self._me: _User | None = None
+        self._channels: dict[str, str] = {}
+
+    async def aclose(self) -> None:
+        """Ends the connections."""
+        await self._api.aclose()
+
+    async def identify(self) -> Person:
+        """The account that the token belongs to."""
+        me = await self._myself()
+        return Person(name=me.username, mattermost=me.username)
+
+    async def find_user(self, username: str) -> str:
+        """The id of the user with that name.
+
+        NotFound also for a deactivated account: Mattermost would take the message and nobody would read it.
+        """
+        user = await self._api.request("GET", under("/users/username", username), into=_User)
+        if user.delete_at:
+            raise NotFound(f"Mattermost's account “{username}” is deactivated.")
+        return user.id
+
+    async def direct_message(self, username: str, message: Message, zone: str | None = None, *, key: str) -> str:
+        """Writes to one person and returns the post's id.
+
+        zone: the reader's IANA time zone; key: what this message is remembered by (see `post`). The server answers with
+        the same direct channel each time, so asking for it again does no harm.
+        """
+        me, them = await self._myself(), await self.find_user(username)
+        channel = await self._api.request("POST", "/channels/direct", json=[me.id, them], into=_Thing)
+        return await self._post({"channel_id": channel.id, "message": to_mattermost(message, zone)}, key)
+
+    async def post(
+        self, channel: str, message: Message, zone: str | None = None, *, key: str, root_id: str | None = None
+    ) -> str:
+        """Writes to a channel and returns the post's id.
+
+        channel: "team/channel", or "channel" in the bot's own team (the first by name, where there are several);
+        root_id: the post that this one answers. A repeated post with the same key makes no second one, but the server
+        knows keys for half a minute only, so this covers a retry at once and not one by the queue.
+        """
+        thread = {"root_id": root_id} if root_id else {}
+        body = {"channel_id": await self._channel_id(channel), "message": to_mattermost(message, zone), **thread}
+        return await self._post(body, key)
+
+    async def _post(self, body: dict[str, Any], key: str) -> str:
+        me = await self._myself()
+        pending = f"{me.id}:{sha256(key.encode()).hexdigest()[:32]}"
+        return (await self._api.request("POST", "/posts", json={**body, "pending_post_id": pending}, into=_Thing)).id
+
+    async def _myself(self) -> _User:
+        if self._me is None:
+            self._me = await self._api.request("GET", "/users/me", into=_User)
+        return self._me
+
+    async def _channel_id(self, channel: str) -> str:
+        if channel not in self._channels:
+            team, _, name = channel.rpartition("/")
+            path = f"{under('/teams/name', team or await self._own_team())}{under('/channels/name', name)}"
+            self._channels[channel] = (await self._api.request("GET", path, into=_Thing)).id
+        return self._channels[channel]
+
+    async def _own_team(self) -> str:
+        teams = await self._api.request("GET", "/users/me/teams", into=list[_Team])
+        if not teams:
+            raise CannotAct("Mattermost: the bot is in no team yet; add it to the one that it should write to.")
+        return min(team.name for team in teams)

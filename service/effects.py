@@ -1,0 +1,187 @@
+"""Does one action, through one client, so that doing it again does nothing.
+
+What is done again after a crash finds what stands there already: a comment by its property, a field by its value.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, Protocol
+
+from service.actions import (
+    Action,
+    Assign,
+    Comment,
+    Digest,
+    EditComment,
+    MoveToBacklog,
+    MoveToSprint,
+    Notify,
+    RankTop,
+    Recheck,
+    Reply,
+    SetReviewer,
+)
+from service.errors import CannotAct, NotFound
+from service.facts import Person
+from service.jira_shapes import FieldMap
+from service.ledger import Case, Ledger
+from service.texts import Checklist, Item, Message
+
+
+class JiraWriter(Protocol):
+    """What is written to Jira. Each method raises NotFound, TryLater or CannotAct."""
+
+    fields: FieldMap
+
+    async def find_comment(self, ticket: str, key: str) -> str | None: ...
+    async def add_comment(self, ticket: str, message: Message, key: str) -> str: ...
+    async def edit_comment(self, ticket: str, comment_id: str, message: Message) -> None: ...
+    async def assign(self, ticket: str, person: Person | None) -> None: ...
+    async def set_user_field(self, ticket: str, field_id: str, person: Person) -> None: ...
+    async def move_to_sprint(self, sprint: int, keys: Sequence[str]) -> None: ...
+    async def move_to_backlog(self, keys: Sequence[str]) -> None: ...
+    async def rank_first(self, key: str, before_key: str) -> None: ...
+    async def first_of_sprint(self, sprint: int) -> str | None: ...
+
+
+class Chat(Protocol):
+    """Where messages go. key: the same one is not posted twice in a short time."""
+
+    async def direct_message(self, username: str, message: Message, zone: str | None = None, *, key: str) -> str: ...
+    async def post(self, channel: str, message: Message, *, key: str) -> str: ...
+
+
+class Forum(Protocol):
+    """Where topics are answered."""
+
+    async def reply(self, topic: int, message: Message, zone: str | None = None) -> int | None: ...
+
+
+@dataclass(frozen=True)
+class Done:
+    """What became of an action. case: what the rule's comment says from now on, where the action was a comment."""
+
+    result: Literal["done", "skipped"]
+    reason: str
+    case: Case | None = None
+
+
+@dataclass(frozen=True)
+class Order:
+    """An action with what it is known by. now: the moment it is done at."""
+
+    action: Action
+    key: str
+    rule: str
+    subject: str
+    now: datetime
+
+
+class Effects:
+    """Does actions. None for a system that is not configured."""
+
+    def __init__(self, jira: JiraWriter | None, chat: Chat | None, forum: Forum | None, ledger: Ledger) -> None:
+        self._jira_writer = jira
+        self._chat = chat
+        self._forum = forum
+        self._ledger = ledger
+
+    async def do(self, order: Order) -> Done:
+        """Does it; raises NotFound where its target is gone, TryLater, or CannotAct."""
+        match order.action:
+            case Comment() as comment:
+                return await self._comment(comment, order)
+            case Notify() as notify:
+                return await self._tell(notify.person, notify.channel, notify.message, order.key)
+            case Reply() as reply:
+                return await self._reply(reply)
+            case Assign() as assign:
+                await self._jira.assign(assign.ticket, assign.person)
+            case SetReviewer() as reviewer:
+                await self._set_reviewer(reviewer)
+            case MoveToSprint() as move:
+                await self._jira.move_to_sprint(move.sprint, [move.ticket])
+            case MoveToBacklog() as move:
+                await self._jira.move_to_backlog([move.ticket])
+            case RankTop() as rank:
+                await self._rank_top(rank)
+            case Digest() | Recheck():
+                raise CannotAct(f"{order.action.kind} is no single effect")
+        return Done("done", f"{order.action.kind} of {order.action.target}")
+
+    async def send(self, digest: Digest, lines: Sequence[Item], key: str) -> Done:
+        """Sends what a digest has gathered as one chat message."""
+        message = Message((digest.intro, Checklist(tuple(lines)), digest.footer))
+        return await self._tell(digest.person, None, message, key)
+
+    @property
+    def _jira(self) -> JiraWriter:
+        if self._jira_writer is None:
+            raise CannotAct("Jira is not configured; set CRAFTY_JIRA_URL and CRAFTY_JIRA_TOKEN")
+        return self._jira_writer
+
+    async def _comment(self, action: Comment, order: Order) -> Done:
+        case = await self._ledger.case(order.rule, order.subject)
+        stands = case if case and case.occasion == action.occasion else None
+        if stands and stands.state == action.state:
+            return Done("skipped", "the comment says so already")
+        comment = stands.comment if stands else await self._jira.find_comment(action.ticket, order.key)
+        if comment is None and isinstance(action, EditComment):
+            return Done("skipped", "there is no comment to edit")
+        written, reason = await self._write(action, comment, order.key)
+        return Done("done", reason, _case_after(action, order, written, stands))
+
+    async def _write(self, action: Comment, comment: str | None, key: str) -> tuple[str, str]:
+        """Writes or edits; the comment's id, and what was done. A comment that people deleted is not written again."""
+        if comment is None:
+            return await self._jira.add_comment(action.ticket, action.message, key), f"commented on {action.ticket}"
+        try:
+            await self._jira.edit_comment(action.ticket, comment, action.message)
+        except NotFound:
+            return comment, f"somebody deleted the comment on {action.ticket}, and it stays so"
+        return comment, f"edited the comment on {action.ticket}"
+
+    async def _tell(self, person: Person | None, channel: str | None, message: Message, key: str) -> Done:
+        if self._chat is None:
+            return Done("skipped", "no chat is configured")
+        if person is None:
+            await self._chat.post(channel or "", message, key=key)
+            return Done("done", f"posted in {channel}")
+        if person.mattermost is None:
+            return Done("skipped", f"{person.name} has no chat account in the configuration")
+        await self._chat.direct_message(person.mattermost, message, person.timezone, key=key)
+        return Done("done", f"told {person.name} in chat")
+
+    async def _reply(self, action: Reply) -> Done:
+        if self._forum is None:
+            return Done("skipped", "no forum is configured")
+        post = await self._forum.reply(action.topic, action.message)
+        return Done("done", f"answered in topic {action.topic}" if post else "the answer waits for the forum's review")
+
+    async def _set_reviewer(self, action: SetReviewer) -> None:
+        field = self._jira.fields.reviewer
+        if field is None:
+            raise CannotAct("the reviewer field was not found; name it in [jira.fields] of crafty.toml")
+        await self._jira.set_user_field(action.ticket, field, action.person)
+        await self._ledger.take_review(action.sprint, action.ticket, action.person.jira or action.person.name)
+
+    async def _rank_top(self, action: RankTop) -> None:
+        first = await self._jira.first_of_sprint(action.sprint)
+        if first and first != action.ticket:
+            await self._jira.rank_first(action.ticket, first)
+
+
+def _case_after(action: Comment, order: Order, comment: str, before: Case | None) -> Case:
+    return Case(
+        rule=order.rule,
+        subject=order.subject,
+        comment=comment,
+        occasion=action.occasion,
+        state=action.state,
+        at=before.at if before else order.now,
+        turns=before.turns + 1 if before else 0,
+        open=not isinstance(action, EditComment),
+    )

@@ -1,0 +1,179 @@
+"""Evaluates rules: every concerned one, each on its own, with a verdict that explains itself. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Literal
+
+import msgspec
+from pydantic import ValidationError
+
+from service.actions import Action
+from service.errors import ConfigError, Problem
+from service.events import Event
+from service.facts import Cell, Partial, Situation, Team, Unknown
+from service.rules import all_rules
+from service.rules._base import Context, Outcome, Rule, RuleParams, Verdict
+from service.settings import Config, RuleConfig, TomlPath, problems_from
+
+Mode = Literal["on", "dry-run", "off"]
+
+
+class Decision(msgspec.Struct, frozen=True, kw_only=True):
+    """What one rule concluded about one subject, with all it takes to explain it later.
+
+    facts: the facts that the rule read; error: the name of the exception where the rule itself failed.
+    """
+
+    rule: str
+    subject: str
+    cell: str
+    mode: Mode
+    outcome: Outcome
+    reason: str
+    facts: dict[str, Any]
+    actions: tuple[Action, ...] = ()
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How one rule is set for one cell. settle: how long after the last change it looks."""
+
+    mode: Mode
+    settle: timedelta
+    params: RuleParams
+
+
+@dataclass(frozen=True)
+class Rulebook:
+    """All rules with their settings, by rule and then by cell; the entry under "" is for every other cell."""
+
+    rules: tuple[Rule, ...]
+    settings: Mapping[str, Mapping[str, Setting]]
+
+    def setting(self, rule: str, cell: str) -> Setting:
+        """The setting of a rule in a cell."""
+        by_cell = self.settings[rule]
+        return by_cell.get(cell) or by_cell[""]
+
+    def concerned(self, event: Event, only: str | None) -> Iterable[Rule]:
+        """The rules that this kind of event concerns; `only` names the one wanted."""
+        return (rule for rule in self.rules if type(event) in rule.concerns and only in {None, rule.name})
+
+
+def evaluate(
+    event: Event, situation: Situation, *, team: Team, book: Rulebook, now: datetime, only: str | None = None
+) -> tuple[Decision, ...]:
+    """What every rule that this event concerns decides at `now`.
+
+    situation: the ticket and what is known around it; only: the name of a single rule to ask. A ticket whose project
+    belongs to no cell concerns no rule. One failing rule never stops another; its decision carries the error.
+    """
+    cell = team.cell_of(situation.ticket.project)
+    if cell is None:
+        return ()
+    ticket = team.introduce(situation.ticket)
+    return tuple(
+        _decide(rule, cell, book.setting(rule.name, cell.name), event, replace(situation, ticket=ticket), now)
+        for rule in book.concerned(event, only)
+    )
+
+
+def _decide(rule: Rule, cell: Cell, setting: Setting, event: Event, situation: Situation, now: datetime) -> Decision:
+    ticket = situation.ticket.tracked()
+    verdict, error = _verdict(rule, setting, Context(setting.params, cell, now, event, situation), ticket)
+    return Decision(
+        rule=rule.name,
+        subject=ticket.key,
+        cell=cell.name,
+        mode=setting.mode,
+        outcome=verdict.outcome,
+        reason=verdict.reason,
+        facts=_shown(ticket),
+        actions=verdict.actions,
+        error=error,
+    )
+
+
+def _verdict(rule: Rule, setting: Setting, ctx: Context, ticket: Any) -> tuple[Verdict, str | None]:
+    if setting.mode == "off":
+        return Verdict.passed("the rule is off"), None
+    try:
+        return rule.check(ticket, ctx), None
+    except Unknown as unknown:
+        return Verdict.wait(f"{_in_words(unknown.fact)} is not known yet, so Crafty looks it up"), None
+    except Exception as error:  # noqa: BLE001 - one failing rule must not stop the others
+        return Verdict.wait(f"the rule failed ({type(error).__name__}); admins see it among the failed jobs"), repr(
+            error
+        )
+
+
+def _in_words(fact: str) -> str:
+    return f"the ticket's {fact.replace('_', ' ')}"
+
+
+def _shown(facts: Partial) -> dict[str, Any]:
+    """The facts that were read, as plain JSON values."""
+    shown: dict[str, Any] = msgspec.to_builtins(facts.used(), builtin_types=())
+    return shown
+
+
+def rulebook(config: Config) -> Rulebook:
+    """All rules as this configuration sets them.
+
+    Raises ConfigError that names the key and line of each unknown rule, unknown parameter and wrong value.
+    """
+    rules = all_rules()
+    problems = _unknown_rules(config, rules)
+    settings: dict[str, dict[str, Setting]] = {}
+    for rule in rules:
+        settings[rule.name] = {}
+        for cell, path in _tables(rule, config):
+            setting = _setting(rule, config, cell, path)
+            if isinstance(setting, Setting):
+                settings[rule.name][cell] = setting
+            else:
+                problems += setting
+    if problems:
+        raise ConfigError(*problems)
+    return Rulebook(rules, settings)
+
+
+def config_schema() -> dict[str, Any]:
+    """The JSON Schema of crafty.toml with every rule's own parameters in it."""
+    schema = Config.model_json_schema()
+    keys = RuleConfig.model_json_schema(ref_template="#/$defs/{model}")
+    schema["$defs"] |= keys.pop("$defs", {})
+    schema["properties"]["rules"]["properties"] = {
+        rule.name: {**keys, "properties": keys["properties"] | rule.params.model_json_schema()["properties"]}
+        for rule in all_rules()
+    }
+    return schema
+
+
+def _unknown_rules(config: Config, rules: Iterable[Rule]) -> list[Problem]:
+    names = sorted(rule.name for rule in rules)
+    return [
+        config.source.problem(("rules", name), f"there is no such rule; the rules are {', '.join(names)}")
+        for name in config.rules
+        if name not in names
+    ]
+
+
+def _tables(rule: Rule, config: Config) -> list[tuple[str, TomlPath]]:
+    """The cells that a rule is set for, "" for all, each with the place of its table in the file."""
+    own = config.rules.get(rule.name, RuleConfig())
+    path: TomlPath = ("rules", rule.name)
+    return [("", path), *((cell, (*path, "cells", cell)) for cell in own.cells)]
+
+
+def _setting(rule: Rule, config: Config, cell: str, path: TomlPath) -> Setting | list[Problem]:
+    keys = config.rules.get(rule.name, RuleConfig()).in_cell(cell)
+    try:
+        params = rule.params.model_validate(dict(keys.params))
+    except ValidationError as error:
+        return list(problems_from(error, rule.params, config.source, path))
+    return Setting(keys.mode, keys.settle, params)

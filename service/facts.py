@@ -1,0 +1,313 @@
+"""What is true of tickets, sprints, people and cells, as far as it is known."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from typing import Any, Final, Self
+
+import msgspec
+
+from service.calendar import SprintCalendar, SprintWindow, TimeOff
+
+_NEVER: Final = datetime.max.replace(tzinfo=UTC)
+
+
+class _Absent:
+    def __repr__(self) -> str:
+        return "ABSENT"
+
+
+ABSENT: Final[Any] = _Absent()
+"""The value of a fact that nobody told us; never the same as None, which says that there is nothing."""
+
+
+class Unknown(LookupError):
+    """A decision needs a fact that is not known yet.
+
+    fact: the name of what has to be looked up.
+    """
+
+    def __init__(self, fact: str) -> None:
+        super().__init__(fact)
+        self.fact = fact
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Partial:
+    """Facts of which some may be absent: reading an absent one raises Unknown.
+
+    A copy made by `tracked` also remembers which facts were read, so that a decision can name what it used.
+    """
+
+    _read: set[str] = field(default_factory=set, init=False)
+
+    def __getattribute__(self, name: str) -> Any:
+        value = object.__getattribute__(self, name)
+        if name[0] == "_" or callable(value):
+            return value
+        if value is ABSENT:
+            raise Unknown(name)
+        if name in object.__getattribute__(self, "__dict__"):
+            object.__getattribute__(self, "_read").add(name)
+        return value
+
+    def known(self) -> dict[str, Any]:
+        """Every fact that is known, by name."""
+        return {name: value for name, value in vars(self).items() if name[0] != "_" and value is not ABSENT}
+
+    def used(self) -> dict[str, Any]:
+        """The known facts that were read since this value was made."""
+        return {name: value for name, value in self.known().items() if name in self._read}
+
+    def having(self, **changes: Any) -> Self:
+        """A copy with these facts set; nothing counts as read in it."""
+        return type(self)(**{**self.known(), **changes})
+
+    def tracked(self) -> Self:
+        """A copy in which nothing counts as read."""
+        return self.having()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Partial) and type(self) is type(other) and self.known() == other.known()
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.known().items())})"
+
+
+class Person(msgspec.Struct, frozen=True, kw_only=True):
+    """Somebody, by the accounts we know of them.
+
+    jira: the Cloud account id or the Data Center user name; jira_key: Data Center's user key, which webhooks may use
+    instead; id: the person's id in our configuration, "" for strangers; timezone: an IANA name; newcomer: on trial;
+    time_off: first and last day, both included.
+    """
+
+    name: str
+    id: str = ""
+    jira: str | None = None
+    jira_key: str | None = None
+    mattermost: str | None = None
+    discourse: str | None = None
+    timezone: str | None = None
+    newcomer: bool = False
+    time_off: TimeOff = ()
+
+    def is_same(self, other: Person | None) -> bool:
+        """Whether both are one Jira account."""
+        return other is not None and bool(self.jira_ids & other.jira_ids)
+
+    @property
+    def jira_ids(self) -> set[str]:
+        return {account for account in (self.jira, self.jira_key) if account}
+
+    def is_away_from(self, first: date, until: date) -> bool:
+        """Whether the person is off on every day from `first` up to and including `until`."""
+        return any(start <= first and until <= last for start, last in self.time_off)
+
+
+class Sprint(msgspec.Struct, frozen=True, kw_only=True):
+    """A sprint of a board. state: active, future or closed; start and end: aware instants, None where Jira has none."""
+
+    id: int
+    name: str
+    state: str
+    board: int | None = None
+    start: datetime | None = None
+    end: datetime | None = None
+
+
+class Sprints(msgspec.Struct, frozen=True, kw_only=True):
+    """The sprints of a cell's board that matter now; None where there is no such sprint."""
+
+    active: Sprint | None = None
+    next: Sprint | None = None
+    stretch_goals: Sprint | None = None
+
+
+class Said(msgspec.Struct, frozen=True, kw_only=True):
+    """What a rule's comment on a subject says by now.
+
+    state: the rule's own word for it; at: when the comment was first written; turns: how often the state has changed.
+    """
+
+    occasion: str
+    state: str
+    at: datetime
+    turns: int = 0
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Ticket(Partial):
+    """A Jira issue.
+
+    key: always known; kind: name of the issue type; estimate: story points, None when there is none and 0 when it is
+    estimated at nothing; flagged: marked as an impediment; sprints: every sprint the ticket is or was in;
+    entered_status_at: since when it has its status; epic_owner: the assignee of its epic.
+    """
+
+    key: str
+    summary: str = ABSENT
+    kind: str = ABSENT
+    is_subtask: bool = ABSENT
+    status: str = ABSENT
+    is_done: bool = ABSENT
+    assignee: Person | None = ABSENT
+    reporter: Person | None = ABSENT
+    reviewer: Person | None = ABSENT
+    core_committer: Person | None = ABSENT
+    estimate: float | None = ABSENT
+    flagged: bool = ABSENT
+    sprints: tuple[Sprint, ...] = ABSENT
+    epic_key: str | None = ABSENT
+    epic_owner: Person | None = ABSENT
+    created_at: datetime = ABSENT
+    updated_at: datetime = ABSENT
+    entered_status_at: datetime = ABSENT
+    url: str = ABSENT
+
+    @property
+    def project(self) -> str:
+        return self.key.rpartition("-")[0]
+
+    @property
+    def running_sprint(self) -> Sprint | None:
+        """The active sprint that the ticket is in."""
+        return next((sprint for sprint in self.sprints if sprint.state == "active"), None)
+
+    def coming_sprints(self) -> tuple[Sprint, ...]:
+        """The future sprints that the ticket is in."""
+        return tuple(sprint for sprint in self.sprints if sprint.state == "future")
+
+    def is_in(self, sprint: Sprint | None) -> bool:
+        return sprint is not None and any(mine.id == sprint.id for mine in self.sprints)
+
+    @property
+    def reviewers(self) -> tuple[Person, ...]:
+        """Everyone who may review it; the assignee does not count as a reviewer of their own work."""
+        named = (self.reviewer, self.core_committer)
+        return tuple(person for person in named if person and not person.is_same(self.assignee))
+
+    @property
+    def is_reviewed_by_assignee(self) -> bool:
+        """Whether the assignee stands in a reviewer's field."""
+        return any(person and person.is_same(self.assignee) for person in (self.reviewer, self.core_committer))
+
+    @property
+    def responsible(self) -> Person | None:
+        """Who answers for it: the epic owner, else the tentative assignee (of a flagged ticket), else the reporter."""
+        return self.epic_owner or (self.assignee if self.flagged else None) or self.reporter
+
+    def people(self) -> dict[str, Person]:
+        """The known people on the ticket, by the name of the fact."""
+        return {name: value for name, value in self.known().items() if isinstance(value, Person)}
+
+
+@dataclass(frozen=True)
+class Situation:
+    """Everything that a rule is told of a ticket besides the ticket.
+
+    said: what the rule's own comment says, None where it wrote none; reviews_taken: how many reviews that nobody took
+    were given to a person in this sprint, by Jira account.
+    """
+
+    ticket: Ticket
+    sprints: Sprints = field(default_factory=Sprints)
+    said: Said | None = None
+    reviews_taken: Mapping[str, int] = field(default_factory=dict)
+
+
+class Duty(msgspec.Struct, frozen=True):
+    """Who has a role from one sprint day to another, both included."""
+
+    role: str
+    people: tuple[Person, ...]
+    first_day: int
+    last_day: int
+
+
+class Statuses(msgspec.Struct, frozen=True):
+    """The names of a cell's workflow statuses that rules speak of, each as a set of names in lower case."""
+
+    backlog: frozenset[str]
+    in_progress: frozenset[str]
+    need_review: frozenset[str]
+    recurring: frozenset[str]
+    finished: frozenset[str]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A team: its projects, board, sprint calendar and the people in its roles."""
+
+    name: str
+    projects: frozenset[str]
+    board: int | None
+    stretch_goals: str
+    channel: str | None
+    calendar: SprintCalendar
+    statuses: Statuses
+    roles: dict[str, Person]
+    duties: tuple[Duty, ...]
+
+    def on_duty(self, role: str, day: int) -> tuple[Person, ...]:
+        """Who has this role on that sprint day; the last matching entry of the rotation wins."""
+        matching = [duty for duty in self.duties if duty.role == role and duty.first_day <= day <= duty.last_day]
+        return matching[-1].people if matching else ()
+
+    def is_stretch_goals(self, sprint: Sprint) -> bool:
+        """Whether that is the cell's Stretch Goals, by its name."""
+        return sprint.name.strip().casefold() == self.stretch_goals.strip().casefold()
+
+    def sprints_among(self, sprints: Iterable[Sprint]) -> Sprints:
+        """The active one, the earliest real future one, and Stretch Goals.
+
+        Jira lists sprints in their order on the board; those that have dates are ordered by them.
+        """
+        known = list(sprints)
+        future = [sprint for sprint in known if sprint.state == "future"]
+        coming = [sprint for sprint in future if not self.is_stretch_goals(sprint)]
+        return Sprints(
+            active=next((sprint for sprint in known if sprint.state == "active"), None),
+            next=min(coming, key=lambda sprint: (sprint.start is None, sprint.start or _NEVER), default=None),
+            stretch_goals=next((sprint for sprint in future if self.is_stretch_goals(sprint)), None),
+        )
+
+    def window(self, now: datetime, sprints: Sprints) -> SprintWindow:
+        """The sprint that runs at `now`; the dates of Jira's active sprint win over the configured anchor."""
+        active = sprints.active
+        return self.calendar.sprint_at(now, start=active.start if active else None, end=active.end if active else None)
+
+
+@dataclass(frozen=True)
+class Team:
+    """All cells and everyone in them."""
+
+    cells: tuple[Cell, ...] = ()
+    members: tuple[Person, ...] = ()
+
+    def cell_of(self, project: str) -> Cell | None:
+        """The cell that a Jira project belongs to."""
+        return next((cell for cell in self.cells if project in cell.projects), None)
+
+    def resolve(self, person: Person) -> Person:
+        """The configured person with that Jira account, else the same stranger; never guessed by name."""
+        return next((member for member in self.members if member.is_same(person)), person)
+
+    def introduce(self, ticket: Ticket) -> Ticket:
+        """The ticket with its people resolved."""
+        return ticket.having(**{name: self.resolve(person) for name, person in ticket.people().items()})
+
+
+def names_of(people: Iterable[Person]) -> str:
+    """Their names as a phrase: "Ann", "Ann and Bob", "Ann, Bob and Cy"."""
+    return " and ".join(_last_two([person.name for person in people]))
+
+
+def _last_two(names: list[str]) -> Iterator[str]:
+    if len(names) > 1:
+        yield ", ".join(names[:-1])
+    yield from names[-1:]

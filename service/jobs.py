@@ -1,0 +1,168 @@
+"""What the worker does: looks at what is due, does what was decided, and ends each record in one step."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final, Literal
+
+import msgspec
+import structlog
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_random_exponential
+
+from service.actions import Action, Digest, Recheck
+from service.clock import Clock
+from service.effects import Done, Effects, Order
+from service.engine import Decision, Rulebook, evaluate
+from service.errors import CannotAct, NotFound, RedisAway, TryLater
+from service.events import Due
+from service.facts import Team
+from service.gather import Gatherer
+from service.ledger import Effect, Entry, Ledger, Site
+from service.queue import Queue, Result, Work, look_again, next_look, perform
+from service.texts import Item
+
+log = structlog.get_logger()
+
+FIRST_WAIT: Final = timedelta(seconds=5)
+LONGEST_WAIT: Final = timedelta(minutes=15)
+GIVE_UP: Final = timedelta(hours=24)
+FRESH: Final = timedelta(minutes=10)
+SITE_IS_FRESH: Final = timedelta(hours=24)
+
+_ACTION: Final = msgspec.json.Decoder(Action)
+_ITEM: Final = msgspec.json.Decoder(Item)
+
+
+class RuleFailed(Exception):
+    """A rule raised an exception: a bug to report, not something to try again."""
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """The worker's jobs, with all they need."""
+
+    queue: Queue
+    ledger: Ledger
+    gatherer: Gatherer
+    effects: Effects
+    find_out: Callable[[], Awaitable[Site]]
+    team: Team
+    book: Rulebook
+    clock: Clock
+
+    async def work(self, key: str, token: str) -> None:
+        """Works on the record `key` while it is leased under `token`; whatever goes wrong ends up on the record."""
+        work = await self.queue.claim(key, token)
+        if work is None:
+            return
+        with structlog.contextvars.bound_contextvars(rule=work.rule, subject=work.subject):
+            result = await self._result(work)
+            await self._finish(work, result)
+
+    @retry(
+        retry=retry_if_exception_type(RedisAway),
+        stop=stop_after_delay(60),
+        wait=wait_random_exponential(0.1, 5),
+        reraise=True,
+    )
+    async def _finish(self, work: Work, result: Result) -> None:
+        """What was done is recorded even if Redis is away for a moment; after that the lease brings the record back."""
+        if not await self.queue.finish(work, result):
+            log.warning("work.lease_lost", key=work.key)
+
+    async def _result(self, work: Work) -> Result:
+        try:
+            return await self._kinds()[work.kind](work)
+        except NotFound as gone:
+            return Result(ending="done", entries=[self._effect(work, "skipped", f"{gone}")])
+        except TryLater as later:
+            return self._later(work, f"{later}", timedelta(seconds=later.after or 0))
+        except RedisAway as away:
+            return self._later(work, f"{away}", timedelta(0))
+        except CannotAct as refusal:
+            return self._failed(work, f"{refusal}")
+        except Exception as error:
+            log.exception("work.failed", key=work.key)
+            return self._failed(work, f"unexpected {type(error).__name__}")
+
+    def _kinds(self) -> Mapping[str, Callable[[Work], Awaitable[Result]]]:
+        return {"look": self._look, "perform": self._perform, "digest": self._digest, "site": self._site}
+
+    async def _look(self, work: Work) -> Result:
+        situation = await self.gatherer.situation(work.rule, work.subject)
+        now = self.clock()
+        due = Due(at=now, ticket=situation.ticket)
+        decisions = evaluate(due, situation, team=self.team, book=self.book, now=now, only=work.rule)
+        if not decisions:
+            return Result(ending="done")
+        return self._decided(work, decisions[0], now)
+
+    def _decided(self, work: Work, decision: Decision, now: datetime) -> Result:
+        if decision.error:
+            raise RuleFailed(decision.error)
+        wanted = [action for action in decision.actions if not isinstance(action, Recheck)]
+        again = next_look(decision.actions)
+        return Result(
+            ending="waiting" if again else "done",
+            due=again,
+            entries=[Entry(at=now, subject=work.subject, stage="look", decisions=(decision,))],
+            wishes=[perform(one, work.rule, work.subject, now) for one in wanted] if decision.mode == "on" else [],
+        )
+
+    async def _perform(self, work: Work) -> Result:
+        now = self.clock()
+        action = _ACTION.decode(work.payload)
+        if now - work.wanted > FRESH:
+            stale = self._effect(work, "skipped", "it waited too long, so Crafty looks at the ticket again first")
+            return Result(ending="done", entries=[stale], wishes=[look_again(work.rule, work.subject, now)])
+        if not action.is_sticky and await self.ledger.is_done(work.key):
+            return Result(ending="done", entries=[self._effect(work, "skipped", "it was done before")])
+        done = await self.effects.do(Order(action, work.key, work.rule, work.subject, now))
+        return self._done(work, done, {} if action.is_sticky else {work.key: now.isoformat()})
+
+    async def _digest(self, work: Work) -> Result:
+        digest = _ACTION.decode(work.payload)
+        lines = await self.ledger.lines(work.key)
+        if not isinstance(digest, Digest) or not lines:
+            return Result(ending="done")
+        done = await self.effects.send(digest, [_ITEM.decode(line) for line in lines.values()], work.key)
+        return msgspec.structs.replace(self._done(work, done, {}), sent=list(lines))
+
+    async def _site(self, _: Work) -> Result:
+        site = await self.find_out()
+        await self.ledger.keep_site(site)
+        for problem in site.problems:
+            log.warning("site.field_missing", problem=problem)
+        return Result(ending="waiting", due=self.clock() + SITE_IS_FRESH)
+
+    def _done(self, work: Work, done: Done, ledger: Mapping[str, str]) -> Result:
+        log.info("effect.performed", key=work.key, result=done.result, reason=done.reason)
+        entry = self._effect(work, done.result, done.reason)
+        return Result(ending="done", entries=[entry], done=ledger, case=done.case)
+
+    def _later(self, work: Work, reason: str, at_least: timedelta) -> Result:
+        now = self.clock()
+        if now - work.wanted > GIVE_UP:
+            return self._failed(work, f"given up after a day: {reason}")
+        wait = max(at_least, _backoff(work.tries))
+        log.warning("work.retry", key=work.key, reason=reason, seconds=wait.total_seconds())
+        return Result(ending="retry", due=now + wait, error=reason)
+
+    def _failed(self, work: Work, reason: str) -> Result:
+        log.error("work.given_up", key=work.key, reason=reason)
+        return Result(ending="failed", error=reason, entries=[self._effect(work, "failed", reason)])
+
+    def _effect(self, work: Work, result: Literal["done", "skipped", "failed"], reason: str) -> Entry:
+        action = _ACTION.decode(work.payload) if work.kind in {"perform", "digest"} else None
+        kind, target = (action.kind, action.target) if action else (work.kind, work.subject)
+        effect = Effect(rule=work.rule, kind=kind, target=target, result=result, reason=reason)
+        return Entry(at=self.clock(), subject=work.subject, stage="effect", effect=effect)
+
+
+def _backoff(tries: int) -> timedelta:
+    """Doubles with every try, give or take a fifth, so that many failures do not come back at one instant."""
+    doubled: timedelta = FIRST_WAIT * 2.0 ** min(tries - 1, 10)
+    return min(doubled, LONGEST_WAIT) * random.uniform(0.8, 1.2)  # noqa: S311 - spreads load, keeps no secret

@@ -1,0 +1,161 @@
+"""Structured logs on standard error, one line an event, without secrets.
+
+Everything that is logged takes the same way, whether it comes from Crafty or from a library. Bind what an event is about
+with `structlog.contextvars.bound_contextvars(delivery=..., subject=..., rule=...)`; it is added to every line until then.
+"""
+
+import json
+import logging
+import re
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any, Final, Literal
+from urllib.parse import quote
+
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+Format = Literal["json", "console"]
+
+REDACTED: Final = "[redacted]"
+
+_SECRET_KEY = re.compile(r"token|secret|passw|authorization|api_?key|signature|cookie|credential")
+_MULTI_LINE: Final = ("exception", "stack")
+_QUIET: Final = ("arq", "httpcore", "httpx")
+_OWN_HANDLERS: Final = ("uvicorn", "uvicorn.access", "uvicorn.error", *_QUIET)
+_DEEPEST: Final = 5
+
+Scrub = Callable[[str], str]
+"""Takes the secrets out of a text."""
+
+
+def configure(log_format: Format, level: str, secrets: tuple[str, ...] = ()) -> None:
+    """Sends all logs of this process to standard error; may be called again.
+
+    log_format: "json" for machines, "console" for people; level: a name such as "INFO", ValueError for an unknown one;
+    secrets: texts that no line may ever show, wherever they come from. uvicorn must not set up its own logging
+    (`log_config=None`).
+    """
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_formatter(log_format, secrets))
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level)
+    _take_over_libraries()
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *_shared(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        wrapper_class=structlog.stdlib.BoundLogger,
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        cache_logger_on_first_use=True,
+    )
+
+
+def _shared() -> list[Processor]:
+    """What is added to an event, of ours or of a library's, where it happens."""
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_logger_name,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.stdlib.ExtraAdder(),
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.StackInfoRenderer(),
+    ]
+
+
+def _formatter(log_format: Format, secrets: tuple[str, ...]) -> structlog.stdlib.ProcessorFormatter:
+    ending: list[Processor] = [structlog.processors.JSONRenderer()]
+    if log_format == "console":
+        plain = structlog.dev.plain_traceback
+        colours = sys.stderr.isatty()
+        ending = [_escaped, structlog.dev.ConsoleRenderer(colors=colours, exception_formatter=plain)]
+    return structlog.stdlib.ProcessorFormatter(
+        foreign_pre_chain=_shared(),
+        processors=[
+            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+            structlog.processors.format_exc_info,
+            redactor(secrets),
+            *ending,
+        ],
+    )
+
+
+def _take_over_libraries() -> None:
+    """httpx and arq tell of every call at INFO, httpcore shows headers at DEBUG; all of them only warn here."""
+    for name in _OWN_HANDLERS:
+        logger = logging.getLogger(name)
+        logger.handlers, logger.propagate = [], True
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+    logging.getLogger("uvicorn.access").addFilter(_without_query)
+
+
+def _without_query(record: logging.LogRecord) -> bool:
+    """Cuts the query string off the path that uvicorn logs of a request: `?token=` is a secret."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(arg.partition("?")[0] if isinstance(arg, str) else arg for arg in record.args)
+    return True
+
+
+def redactor(secrets: Iterable[str]) -> Processor:
+    """A processor that hides values of keys that sound secret, and these secrets wherever they stand in an event."""
+    scrub = _scrub(secrets)
+
+    def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        return {str(key): _shown(str(key), value, scrub, _DEEPEST) for key, value in event.items()}
+
+    return redact
+
+
+def _scrub(secrets: Iterable[str]) -> Scrub:
+    spellings = {spelling for secret in secrets if secret for spelling in _spellings(secret)}
+    if not spellings:
+        return str
+    pattern = re.compile("|".join(re.escape(text) for text in sorted(spellings, key=len, reverse=True)))
+    return lambda text: pattern.sub(REDACTED, text)
+
+
+def _spellings(secret: str) -> set[str]:
+    """A secret as it is, and as it looks in an address, in JSON and in a repr."""
+    return {secret, quote(secret), quote(secret, safe=""), json.dumps(secret)[1:-1], repr(secret)[1:-1]}
+
+
+def _shown(key: str, value: Any, scrub: Scrub, depth: int) -> Any:
+    """The value as numbers, texts, lists and tables without secrets; what nests deeper than `depth` becomes text."""
+    if value and _SECRET_KEY.search(key.lower().replace("-", "_")):
+        return REDACTED
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if depth and isinstance(value, dict):
+        return {scrub(str(name)): _shown(str(name), inner, scrub, depth - 1) for name, inner in value.items()}
+    if depth and isinstance(value, list | tuple | set | frozenset):
+        return [_shown("", inner, scrub, depth - 1) for inner in value]
+    return scrub(value if isinstance(value, str) else repr(value))
+
+
+def _escaped(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Nothing from outside starts a line of its own or steers the terminal; tracebacks keep their lines, indented."""
+    lines = {name: _indented(event[name]) for name in _MULTI_LINE if name in event}
+    return {_printable(key): _printable_in(value) for key, value in event.items()} | lines
+
+
+def _indented(text: Any) -> str:
+    return "\n".join(f"    {_printable(line)}" for line in str(text).split("\n"))
+
+
+def _printable_in(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {_printable(name): _printable_in(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_printable_in(inner) for inner in value]
+    return _printable(value) if isinstance(value, str) else value
+
+
+def _printable(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

@@ -1,0 +1,84 @@
+"""Child processes that are started again when they fall, stop in order, and never outlive their parent."""
+
+from __future__ import annotations
+
+import asyncio
+import ctypes
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+log = structlog.get_logger()
+
+STOP_SECONDS: Final = 40.0
+RESTART_SECONDS: Final = 0.5
+STEADY_SECONDS: Final = 5.0
+
+_PR_SET_PDEATHSIG: Final = 1
+_LIBC: Final = ctypes.CDLL(None) if sys.platform == "linux" else None
+
+
+@dataclass(frozen=True)
+class Program:
+    """What to run. environ: the whole environment of the child."""
+
+    name: str
+    argv: Sequence[str]
+    environ: Mapping[str, str]
+
+
+class Child:
+    """A program that runs until it is told to stop."""
+
+    def __init__(self, program: Program) -> None:
+        self._program = program
+        self._process: asyncio.subprocess.Process | None = None
+        self._is_stopping = False
+
+    async def run(self) -> int:
+        """Runs the program, again and again if it falls; ends when stopped, or when it can't even start.
+
+        Returns the exit code: a program that fails within STEADY_SECONDS of its first start is not started again.
+        """
+        loop = asyncio.get_running_loop()
+        has_been_steady = False
+        while True:
+            started = loop.time()
+            code = await self._once()
+            has_been_steady = has_been_steady or loop.time() - started > STEADY_SECONDS
+            if self._is_stopping or not has_been_steady:
+                return code
+            log.error("process.fell", process=self._program.name, code=code)
+            await asyncio.sleep(RESTART_SECONDS)
+
+    async def stop(self, seconds: float = STOP_SECONDS) -> None:
+        """Asks it to end, and makes it end after that many seconds."""
+        self._is_stopping = True
+        process = self._process
+        if process is None or process.returncode is not None:
+            return
+        process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), seconds)
+        except TimeoutError:
+            log.warning("process.killed", process=self._program.name, after_seconds=seconds)
+            with suppress(ProcessLookupError):
+                process.kill()
+            await process.wait()
+
+    async def _once(self) -> int:
+        self._process = await asyncio.create_subprocess_exec(
+            *self._program.argv, env=dict(self._program.environ), preexec_fn=_end_with_parent
+        )
+        return await self._process.wait()
+
+
+def _end_with_parent() -> None:
+    """Linux sends the child SIGTERM when its parent dies, however that happens."""
+    if _LIBC is not None:
+        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)

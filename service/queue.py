@@ -1,0 +1,271 @@
+"""The only place that enqueues: the atomic ingest, records of outgoing work, their leases, retries and dead letters.
+
+Redis holds one record for each thing that is to be done; arq is only told the record's key when its moment has come.
+A record that was handed out and never finished comes back when its lease ends, whatever happened to arq's job.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from importlib.resources import files
+from typing import Any, Final, Literal
+
+import msgspec
+from redis.asyncio import Redis
+
+from service.actions import Action, Digest, Recheck
+from service.clock import Clock
+from service.engine import Decision
+from service.ledger import PREFIX, Case, Delivery, Entry, redis_or_away
+
+ARQ_QUEUE: Final = "crafty:arq"
+LEASE: Final = timedelta(minutes=2)
+DIGEST_PATIENCE: Final = timedelta(minutes=10)
+
+Kind = Literal["look", "perform", "digest", "site"]
+Ending = Literal["done", "waiting", "retry", "failed"]
+
+
+class StaleRules(Exception):
+    """The rules' settings have changed since this process read them; version is the one to evaluate by."""
+
+    def __init__(self, version: str) -> None:
+        super().__init__(version)
+        self.version = version
+
+
+class Wish(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Something to be done at an instant.
+
+    key: wishes of one key are one record; due: epoch milliseconds; cap: for how many milliseconds later wishes may put
+    off an earlier one; once: the name in the ledger of effects under which it is done at most once; line: what it adds
+    to a digest, under a name; only_if_open: only where the rule's comment asks, or a look is planned already.
+    """
+
+    key: str
+    kind: Kind
+    rule: str
+    subject: str
+    due: int
+    payload: str = "null"
+    cap: int = 0
+    once: str | None = None
+    line: tuple[str, str] | None = None
+    only_if_open: bool = False
+
+
+class Taken(msgspec.Struct, frozen=True, kw_only=True):
+    """A delivery with all that follows from it.
+
+    body: its bytes, packed; marks: what it is known by: one that was seen in the last 8 days makes it a duplicate;
+    outdated: names in the cache that are old after it.
+    """
+
+    delivery: Delivery
+    body: bytes
+    marks: Sequence[str]
+    decisions: Sequence[Decision] = ()
+    looks: Sequence[Wish] = ()
+    outdated: Sequence[str] = ()
+
+
+class Work(msgspec.Struct, frozen=True, kw_only=True):
+    """A record that was leased to us. tries: how often it was started since it was wanted."""
+
+    key: str
+    token: str
+    kind: Kind
+    rule: str
+    subject: str
+    payload: str
+    tries: int
+    wanted: datetime
+
+
+class Result(msgspec.Struct, frozen=True, kw_only=True):
+    """How a piece of work ends.
+
+    due: when to look again, or to try again; wishes: what it wants next; done: entries for the ledger of effects;
+    sent: the digest's lines that went out.
+    """
+
+    ending: Ending
+    due: datetime | None = None
+    error: str = ""
+    entries: Sequence[Entry] = ()
+    wishes: Sequence[Wish] = ()
+    done: Mapping[str, str] = {}
+    case: Case | None = None
+    sent: Sequence[str] = ()
+
+
+def look_again(rule: str, subject: str, now: datetime) -> Wish:
+    """A look at once."""
+    return Wish(key=look_key(rule, subject), kind="look", rule=rule, subject=subject, due=_ms(now))
+
+
+def site(now: datetime) -> Wish:
+    """Finds out, at once, who we are in the connected systems and which field is which."""
+    return Wish(key="site", kind="site", rule="", subject="", due=_ms(now))
+
+
+def look(decision: Decision, now: datetime, settle: timedelta) -> Wish:
+    """The look that follows from a decision on an event: after the settle time, put off by later events up to fivefold.
+
+    A rule that passes looks only where it has something open: a comment that asks, or a look that is already planned.
+    """
+    return Wish(
+        key=look_key(decision.rule, decision.subject),
+        kind="look",
+        rule=decision.rule,
+        subject=decision.subject,
+        due=_ms(now + settle),
+        cap=_ms_of(5 * settle),
+        only_if_open=decision.outcome == "pass",
+    )
+
+
+def look_key(rule: str, subject: str) -> str:
+    """The one record under which a rule looks at a subject."""
+    return f"look:{rule}:{subject}"
+
+
+def perform(action: Action, rule: str, subject: str, now: datetime) -> Wish:
+    """The work that does an action, now, or gathers it into its digest."""
+    key = action.key(rule, subject)
+    payload = msgspec.json.encode(action).decode()
+    if isinstance(action, Digest):
+        line = msgspec.json.encode(action.line).decode()
+        return Wish(
+            key=key, kind="digest", rule=rule, subject=subject, due=_ms(action.at), payload=payload,
+            cap=_ms(action.at) - _ms(now) + _ms_of(DIGEST_PATIENCE), once=f"{key}:{subject}", line=(subject, line),
+        )  # fmt: skip
+    once = None if action.is_sticky else key
+    return Wish(key=key, kind="perform", rule=rule, subject=subject, due=_ms(now), payload=payload, once=once)
+
+
+def next_look(actions: Iterable[Action]) -> datetime | None:
+    """When the earliest re-check among these actions is due."""
+    return min((action.at for action in actions if isinstance(action, Recheck)), default=None)
+
+
+class Queue:
+    """Everything that is stored and handed out; all methods raise RedisAway when Redis can't be used."""
+
+    def __init__(self, redis: Redis, clock: Clock) -> None:
+        self._redis: Any = redis  # redis-py types each answer as awaitable or not, whatever the client
+        self._clock = clock
+        self._ingest = redis.register_script(_script("ingest"))
+        self._release = redis.register_script(_script("release"))
+        self._finish = redis.register_script(_script("finish"))
+        self._want = redis.register_script(_script("want"))
+
+    async def ingest(self, taken: Taken, version: str) -> str | None:
+        """Stores all of it in one step; None, or the id of the delivery that was the same one.
+
+        Raises StaleRules, with nothing stored, when `version` is not the version of the rules' settings any more.
+        """
+        call = {
+            "id": taken.delivery.id,
+            "now": _ms(self._clock()),
+            "version": version,
+            "marks": taken.marks,
+            "record": msgspec.json.encode(taken.delivery).decode(),
+            "entries": _packed(_entries_of(taken)),
+            "looks": taken.looks,
+            "outdated": taken.outdated,
+        }
+        async with redis_or_away():
+            answer, *rest = await self._ingest(args=[msgspec.json.encode(call), taken.body])
+        if answer == b"stale":
+            raise StaleRules(rest[0].decode())
+        return rest[0].decode() if answer == b"duplicate" else None
+
+    async def want(self, *wishes: Wish) -> None:
+        """Asks for work that no delivery and no other work asks for."""
+        async with redis_or_away():
+            await self._want(args=[msgspec.json.encode({"now": _ms(self._clock()), "wishes": wishes})])
+
+    async def release(self, limit: int) -> tuple[int, datetime | None]:
+        """Hands up to `limit` due records to arq; how many those were, and when the next one is due."""
+        now, real = _ms(self._clock()), _ms(datetime.now(UTC))
+        async with redis_or_away():
+            released, following = await self._release(args=[now, limit, _ms_of(LEASE), real, ARQ_QUEUE])
+        return released, None if following < 0 else _instant(following)
+
+    async def ring(self, within: float) -> None:
+        """Waits for the doorbell, `within` seconds at most."""
+        async with redis_or_away():
+            await self._redis.blpop([f"{PREFIX}doorbell"], timeout=within)
+
+    async def claim(self, key: str, token: str) -> Work | None:
+        """The record, if it is still leased under this token."""
+        async with redis_or_away():
+            raw: dict[bytes, bytes] = await self._redis.hgetall(f"{PREFIX}work:{key}")
+        record = {name.decode(): value.decode() for name, value in raw.items()}
+        if record.get("token") != token:
+            return None
+        work = {**record, "key": key, "wanted": _instant(int(record["wanted"]))}
+        return msgspec.convert(work, Work, strict=False)
+
+    async def finish(self, work: Work, result: Result) -> bool:
+        """Ends the work; False if the lease had passed to somebody else, and nothing of the result was stored."""
+        call = {
+            "key": work.key,
+            "token": work.token,
+            "now": _ms(self._clock()),
+            "state": result.ending,
+            "due": _ms(result.due or self._clock()),
+            "error": result.error,
+            "entries": _packed(result.entries),
+            "wishes": result.wishes,
+            "done": result.done,
+            "sent": result.sent,
+        }
+        if result.case:
+            call["case"] = {"name": f"{result.case.rule}:{result.case.subject}", "fields": _case_fields(result.case)}
+        async with redis_or_away():
+            return bool(await self._finish(args=[msgspec.json.encode(call)]))
+
+
+def _entries_of(taken: Taken) -> list[Entry]:
+    delivery = taken.delivery
+    if delivery.subject is None:
+        return []
+    return [
+        Entry(
+            at=delivery.received,
+            subject=delivery.subject,
+            stage="webhook",
+            delivery=delivery.id,
+            event=delivery.event,
+            decisions=tuple(taken.decisions),
+        )
+    ]
+
+
+def _packed(entries: Sequence[Entry]) -> list[tuple[str, str]]:
+    return [(entry.subject, msgspec.json.encode(entry).decode()) for entry in entries]
+
+
+def _case_fields(case: Case) -> list[str]:
+    fields = {**msgspec.structs.asdict(case), "at": case.at.isoformat(), "open": "1" if case.open else "0"}
+    return [str(part) for pair in fields.items() for part in pair]
+
+
+def _script(name: str) -> str:
+    folder = files("service") / "scripts"
+    return (folder / "_shared.lua").read_text() + (folder / f"{name}.lua").read_text()
+
+
+def _ms(at: datetime) -> int:
+    return int(at.timestamp() * 1000)
+
+
+def _ms_of(span: timedelta) -> int:
+    return span // timedelta(milliseconds=1)
+
+
+def _instant(ms: int) -> datetime:
+    return datetime.fromtimestamp(ms / 1000, UTC)

@@ -1,0 +1,67 @@
+"""The configured cells and people, as facts."""
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from service.calendar import SprintCalendar
+from service.facts import Cell, Duty, Person, Statuses, Team
+from service.settings import CalendarConfig, CellConfig, Config, Holidays, PersonConfig, StatusesConfig
+
+_ANY_SPRINT = datetime(2024, 1, 1, 9)  # noqa: DTZ001 - local time; stands in where there is no cell
+
+
+def team_from(config: Config) -> Team:
+    """All cells and people of a validated configuration."""
+    people = {person.id: _person(person) for person in config.people}
+    statuses = _statuses(config.jira.statuses)
+    cells = tuple(_cell(cell, config.calendar, statuses, people) for cell in config.cells)
+    return Team(cells, tuple(people.values()))
+
+
+def calendar_from(config: CalendarConfig) -> SprintCalendar:
+    """The sprint calendar that these settings describe."""
+    return SprintCalendar(
+        zone=ZoneInfo(config.timezone),
+        anchor=config.anchor or _ANY_SPRINT,
+        length_days=config.length_days,
+        insertion_deadline=config.insertion_deadline.deadline,
+        green_deadline=config.green_deadline.deadline,
+        review_deadline=config.review_deadline.deadline,
+        holidays=Holidays.of(config.holidays),
+    )
+
+
+def _cell(cell: CellConfig, calendar: CalendarConfig, statuses: Statuses, people: dict[str, Person]) -> Cell:
+    own = calendar.overridden_by(cell.calendar)
+    holders = {role: people[who] for role, who in cell.roles.model_dump(exclude_none=True).items()}
+    return Cell(
+        name=cell.name,
+        projects=frozenset(cell.projects),
+        board=cell.board,
+        stretch_goals=cell.stretch_goals,
+        channel=cell.channel,
+        calendar=calendar_from(own),
+        statuses=statuses,
+        roles=holders,
+        duties=tuple(
+            Duty(rotation.role, tuple(people[who] for who in rotation.people), *rotation.span(own.length_days))
+            for rotation in cell.rotations
+        ),
+    )
+
+
+def _person(person: PersonConfig) -> Person:
+    return Person(
+        id=person.id,
+        name=person.name,
+        jira=person.jira,
+        mattermost=person.mattermost,
+        discourse=person.discourse,
+        timezone=person.timezone,
+        newcomer=person.newcomer,
+        time_off=person.absences,
+    )
+
+
+def _statuses(config: StatusesConfig) -> Statuses:
+    return Statuses(**{name: frozenset(map(str.casefold, names)) for name, names in config.model_dump().items()})

@@ -1,0 +1,111 @@
+"""What a rule is made of: parameters, a pure check, a verdict that explains itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+from pydantic import BaseModel, ConfigDict
+
+from service.actions import Action, Comment, EditComment, Recheck
+from service.events import Event
+from service.facts import Cell, Said, Situation, Sprints, Ticket
+from service.texts import Message
+
+Outcome = Literal["act", "wait", "pass"]
+
+
+class RuleParams(BaseModel):
+    """A rule's own settings; each has a default and a description, and unknown keys are refused."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """What a rule concludes, always with a reason that people can read."""
+
+    outcome: Outcome
+    reason: str
+    actions: tuple[Action, ...] = ()
+
+    @classmethod
+    def passed(cls, reason: str) -> Verdict:
+        """Nothing to do."""
+        return cls("pass", reason)
+
+    @classmethod
+    def wait(cls, reason: str, *actions: Action) -> Verdict:
+        """Nothing to do yet; a Recheck says when to look again."""
+        return cls("wait", reason, actions)
+
+    @classmethod
+    def act(cls, reason: str, *actions: Action) -> Verdict:
+        """These actions are wanted now."""
+        return cls("act", reason, actions)
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a rule is told besides the ticket.
+
+    params: the rule's own, as configured for this cell; now: the moment of the decision, an aware instant.
+    """
+
+    params: Any
+    cell: Cell
+    now: datetime
+    event: Event
+    situation: Situation
+
+    @property
+    def sprints(self) -> Sprints:
+        return self.situation.sprints
+
+    @property
+    def said(self) -> Said | None:
+        return self.situation.said
+
+    def said_in(self, occasion: str, state: str = "") -> bool:
+        """Whether the rule's comment stands for this occasion, and says exactly this where a state is given."""
+        return self.said is not None and self.said.occasion == occasion and state in {"", self.said.state}
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule as the engine finds it. summary and doc come from its module's docstring."""
+
+    name: str
+    concerns: frozenset[type[Event]]
+    params: type[RuleParams]
+    check: Callable[[Ticket, Context], Verdict]
+    doc: str
+
+    @property
+    def summary(self) -> str:
+        return self.doc.strip().splitlines()[0]
+
+
+def passed_and_told(ticket: Ticket, ctx: Context, reason: str, state: str, message: Message) -> Verdict:
+    """Nothing is wanted: where the rule's comment still says something else, it is edited, and nobody is pinged."""
+    if ctx.said is None or ctx.said.state == state:
+        return Verdict.passed(reason)
+    edit = EditComment(ticket=ticket.key, occasion=ctx.said.occasion, state=state, message=message)
+    return Verdict.act(f"{reason}; the comment says so now", edit)
+
+
+def asked(
+    ticket: Ticket, ctx: Context, reason: str, comment: Comment, *also: Action, again: datetime | None = None
+) -> Verdict:
+    """Something is wanted: the rule's comment asks for it, once.
+
+    also: what else is wanted now; again: when to look at the ticket once more.
+    """
+    recheck = (Recheck(subject=ticket.key, at=again),) if again else ()
+    is_said = ctx.said_in(comment.occasion, comment.state)
+    wanted = also if is_said else (comment, *also)
+    if not wanted:
+        return Verdict.wait(f"{reason}; the comment asks for it already", *recheck)
+    return Verdict.act(reason, *wanted, *recheck)

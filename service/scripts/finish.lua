@@ -1,0 +1,39 @@
+-- Ends one piece of work: what it decided, what it did and what it wants next are stored together, or not at all.
+-- ARGV: the call as JSON. Returns 1, or 0 where the lease had passed to somebody else, who will do it instead.
+
+local call = cjson.decode(ARGV[1])
+local key = P .. 'work:' .. call.key
+local record = redis.call('HMGET', key, 'token', 'generation', 'started', 'next')
+if record[1] ~= call.token then return 0 end
+
+for _, entry in ipairs(call.entries) do remember(entry[1], entry[2]) end
+for _, wish in ipairs(call.wishes) do want(wish, call.now) end
+for name, what in pairs(call.done) do redis.call('SET', P .. 'done:' .. name, what, 'EX', 120 * DAY) end
+if call.case then
+  local case = P .. 'case:' .. call.case.name
+  redis.call('HSET', case, unpack(call.case.fields))
+  redis.call('EXPIRE', case, 120 * DAY)
+end
+for _, line in ipairs(call.sent) do
+  redis.call('HDEL', P .. 'lines:' .. call.key, line)
+  redis.call('SET', P .. 'done:' .. call.key .. ':' .. line, '1', 'EX', 120 * DAY)
+end
+
+redis.call('HDEL', key, 'token', 'next', 'since')
+if record[2] ~= record[3] then
+  redis.call('HSET', key, 'state', 'waiting', 'tries', 0, 'wanted', call.now)
+  redis.call('ZADD', P .. 'due', record[4], call.key)
+elseif call.state == 'done' then
+  redis.call('DEL', key)
+  redis.call('ZREM', P .. 'due', call.key)
+elseif call.state == 'failed' then
+  redis.call('HSET', key, 'state', 'failed', 'error', call.error)
+  redis.call('ZREM', P .. 'due', call.key)
+  redis.call('ZADD', P .. 'failed', call.now, call.key)
+else
+  redis.call('HSET', key, 'state', 'waiting', 'error', call.error)
+  if call.state == 'waiting' then redis.call('HSET', key, 'tries', 0, 'wanted', call.due) end
+  redis.call('ZADD', P .. 'due', call.due, call.key)
+end
+ring()
+return 1

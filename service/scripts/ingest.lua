@@ -1,0 +1,37 @@
+-- Stores a delivery with its decisions and the looks that follow, or nothing at all.
+-- ARGV: the call as JSON; the delivery's body, packed.
+-- Returns {'stale', version} | {'duplicate', id} | {'stored'}.
+
+local call = cjson.decode(ARGV[1])
+local version = redis.call('GET', P .. 'version') or '0'
+if version ~= call.version then return { 'stale', version } end
+
+for _, mark in ipairs(call.marks) do
+  local first = redis.call('GET', P .. 'seen:' .. mark)
+  if first then return { 'duplicate', first } end
+end
+for _, mark in ipairs(call.marks) do
+  redis.call('SET', P .. 'seen:' .. mark, call.id, 'EX', 8 * DAY)
+end
+
+local delivery = P .. 'delivery:' .. call.id
+redis.call('HSET', delivery, 'record', call.record, 'body', ARGV[2])
+redis.call('EXPIRE', delivery, 30 * DAY)
+redis.call('ZADD', P .. 'deliveries', call.now, call.id)
+redis.call('ZREMRANGEBYSCORE', P .. 'deliveries', '-inf', call.now - 30 * DAY * 1000)
+
+for _, entry in ipairs(call.entries) do remember(entry[1], entry[2]) end
+
+for _, name in ipairs(call.outdated) do redis.call('DEL', P .. 'cache:' .. name) end
+
+local woken = false
+for _, look in ipairs(call.looks) do
+  local is_open = redis.call('HGET', P .. 'case:' .. look.rule .. ':' .. look.subject, 'open') == '1'
+    or redis.call('EXISTS', P .. 'work:' .. look.key) == 1
+  if is_open or not look.only_if_open then
+    want(look, call.now)
+    woken = true
+  end
+end
+if woken then ring() end
+return { 'stored' }

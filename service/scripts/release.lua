@@ -1,0 +1,26 @@
+-- Leases what is due to whoever asks and hands it to arq's queue.
+-- ARGV: now (ms of Crafty's clock), how many at most, length of the lease in ms, now (ms of the real clock), arq's queue.
+-- Returns {how many were released, when the next is due (ms, or -1)}.
+
+local now, limit, lease, real_now, queue = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], ARGV[5]
+local released = 0
+
+for _, name in ipairs(redis.call('ZRANGEBYSCORE', P .. 'due', '-inf', now, 'LIMIT', 0, limit)) do
+  local key = P .. 'work:' .. name
+  if redis.call('EXISTS', key) == 0 then
+    redis.call('ZREM', P .. 'due', name)
+  else
+    local token = redis.call('INCR', P .. 'leases')
+    redis.call('HSET', key, 'state', 'running', 'token', token, 'started', redis.call('HGET', key, 'generation'))
+    redis.call('HINCRBY', key, 'tries', 1)
+    redis.call('ZADD', P .. 'due', now + lease, name)
+    local job = name .. '@' .. token
+    local body = cjson.encode({ t = cjson.null, f = 'work', a = { name, token }, k = {}, et = tonumber(real_now) })
+    redis.call('SET', 'arq:job:' .. job, body, 'PX', 3600000)
+    redis.call('ZADD', queue, real_now, job)
+    released = released + 1
+  end
+end
+
+local following = redis.call('ZRANGE', P .. 'due', 0, 0, 'WITHSCORES')
+return { released, math.floor(tonumber(following[2] or -1)) }

@@ -1,0 +1,47 @@
+"""Connections to Redis, by address: a single server, a unix socket, or the master that Sentinels name."""
+
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from redis.asyncio import BlockingConnectionPool, ConnectionPool
+from redis.asyncio.sentinel import Sentinel
+
+CONNECTIONS: Final = 64
+TIMEOUT_SECONDS: Final = 5.0
+_SENTINEL_PORT: Final = 26379
+
+
+def connect(url: str) -> ConnectionPool:
+    """A pool for `redis://`, `rediss://`, `unix://` or `redis+sentinel://host:port,host:port/service/db`.
+
+    Every operation ends within TIMEOUT_SECONDS, so that a Redis that hangs is a Redis that is away.
+    """
+    if urlsplit(url).scheme == "redis+sentinel":
+        return _behind_sentinels(url)
+    return BlockingConnectionPool.from_url(
+        url,
+        max_connections=CONNECTIONS,
+        timeout=TIMEOUT_SECONDS,
+        socket_timeout=TIMEOUT_SECONDS,
+        socket_connect_timeout=TIMEOUT_SECONDS,
+    )
+
+
+def _behind_sentinels(url: str) -> ConnectionPool:
+    parts = urlsplit(url)
+    service, _, db = parts.path.strip("/").partition("/")
+    account, _, hosts = parts.netloc.rpartition("@")
+    username, _, password = account.partition(":")
+    sentinels = [_address(host) for host in hosts.split(",")]
+    options: dict[str, Any] = {"socket_timeout": TIMEOUT_SECONDS, "socket_connect_timeout": TIMEOUT_SECONDS}
+    watch: Any = Sentinel
+    master = watch(sentinels, sentinel_kwargs=options).master_for(
+        service or "mymaster", db=int(db or 0), username=username or None, password=password or None, **options
+    )
+    pool: ConnectionPool = master.connection_pool
+    return pool
+
+
+def _address(host: str) -> tuple[str, int]:
+    name, _, port = host.partition(":")
+    return name, int(port or _SENTINEL_PORT)

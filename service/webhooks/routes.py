@@ -1,0 +1,82 @@
+"""`POST /webhooks/{source}`: reads a delivery within its limits and answers as the contract says."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+from typing import Final
+
+import msgspec
+import structlog
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from service.clock import Clock
+from service.errors import RedisAway, Rejected
+from service.webhooks.intake import Answer, Intake, Posted
+
+log = structlog.get_logger()
+
+RETRY_SECONDS: Final = "10"
+
+
+def webhook_route(intake: Intake, max_bytes: int, clock: Clock) -> Route:
+    """The route for all sources. It is a plain one: PERF measures the decorated kind at 65 µs more a request."""
+
+    async def endpoint(request: Request) -> Response:
+        return await _answered(request, lambda: _take(request, intake, max_bytes, clock))
+
+    return Route("/webhooks/{source}", endpoint, methods=["POST"])
+
+
+def problem(status: int, detail: str) -> Response:
+    """An answer of RFC 9457; a 503 says when to deliver again."""
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    headers = {"Retry-After": RETRY_SECONDS} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
+    return Response(msgspec.json.encode(body), status, headers, "application/problem+json")
+
+
+async def _answered(request: Request, take: Callable[[], Awaitable[Answer]]) -> Response:
+    try:
+        answer = await take()
+    except Rejected as rejected:
+        log.info("delivery.rejected", source=request.path_params["source"][:32], status=rejected.status)
+        return problem(rejected.status, rejected.detail)
+    except RedisAway:
+        log.warning("delivery.not_stored", source=request.path_params["source"])
+        return problem(503, "Crafty's store is away for the moment and nothing was stored; deliver again")
+    except ClientDisconnect:
+        return problem(400, "the body broke off")
+    return Response(msgspec.json.encode(answer), 200 if answer.duplicate else 202, media_type="application/json")
+
+
+async def _take(request: Request, intake: Intake, max_bytes: int, clock: Clock) -> Answer:
+    source = request.path_params["source"]
+    intake.check_configured(source)
+    _check_is_json(request, source)
+    body = await _body_of(request, max_bytes)
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.headers.raw}
+    posted = Posted(headers=headers, token=request.query_params.get("token"), body=body, received=clock())
+    return await intake.take(source, posted)
+
+
+def _check_is_json(request: Request, source: str) -> None:
+    """Discourse may say that its JSON is a form; a sender that says nothing is taken at its body."""
+    kind = request.headers.get("content-type", "application/json").partition(";")[0].strip().lower()
+    is_json = kind == "application/json" or kind.endswith("+json")
+    if not is_json and not (source == "discourse" and kind == "application/x-www-form-urlencoded"):
+        raise Rejected(415, "the content type is not JSON; set it to application/json")
+
+
+async def _body_of(request: Request, max_bytes: int) -> bytes:
+    declared = request.headers.get("content-length", "0")
+    if declared.isdecimal() and int(declared) > max_bytes:
+        raise Rejected(413, f"the body is larger than {max_bytes} bytes")
+    parts, size = [], 0
+    async for part in request.stream():
+        size += len(part)
+        if size > max_bytes:
+            raise Rejected(413, f"the body is larger than {max_bytes} bytes")
+        parts.append(part)
+    return b"".join(parts)

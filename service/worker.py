@@ -1,0 +1,161 @@
+"""The arq worker: wakes up within milliseconds, outlives a Redis restart, finishes what runs when told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Final, Protocol
+
+import structlog
+from arq import Worker as ArqWorker
+from arq import func
+from arq.connections import ArqRedis
+from redis.asyncio import ConnectionPool, Redis
+from redis.exceptions import RedisError
+
+from service import store
+from service.clients import discourse, jira, mattermost
+from service.clients.discourse import Discourse
+from service.clients.jira import Jira
+from service.clients.mattermost import Mattermost
+from service.clock import Clock
+from service.effects import Effects
+from service.engine import Rulebook
+from service.errors import RedisAway
+from service.facts import Team
+from service.gather import Gatherer, find_out
+from service.jobs import Jobs
+from service.ledger import Ledger
+from service.queue import ARQ_QUEUE, Queue, site
+from service.settings import Settings
+
+log = structlog.get_logger()
+
+MAX_JOBS: Final = 10
+JOB_SECONDS: Final = 60
+TURN_SECONDS: Final = 1.0
+STOP_SECONDS: Final = 30.0
+AWAY_SECONDS: Final = 0.5
+
+
+class Client(Protocol):
+    """A pool of connections to another system."""
+
+    async def aclose(self) -> None: ...
+
+
+class Worker(ArqWorker):
+    """An arq worker that blocks on our doorbell instead of polling, and releases what is due in our own records.
+
+    arq ends when Redis goes away for a moment and cancels what runs on SIGTERM; this one waits, and finishes.
+    """
+
+    def __init__(self, pool: ConnectionPool, queue: Queue, jobs: Jobs, clock: Clock, clients: Sequence[Client]) -> None:
+        async def work(ctx: dict[Any, Any], *lease: Any, **_: Any) -> None:  # noqa: ARG001 - arq's signature
+            key, token = lease
+            await jobs.work(key, str(token))
+
+        redis = ArqRedis(pool, job_serializer=_encode, job_deserializer=json.loads, default_queue_name=ARQ_QUEUE)
+        super().__init__(
+            functions=[func(work, name="work", timeout=JOB_SECONDS, keep_result=0)],
+            redis_pool=redis,
+            queue_name=ARQ_QUEUE,
+            max_jobs=MAX_JOBS,
+            keep_result=0,
+            handle_signals=False,
+            job_serializer=_encode,
+            job_deserializer=json.loads,
+            health_check_interval=10,
+            log_results=False,
+        )
+        self._queue = queue
+        self._clock = clock
+        self._clients = clients
+        self._stopping = asyncio.Event()
+
+    def stop(self) -> None:
+        """Takes up nothing new; `main` returns when what runs has ended, after STOP_SECONDS at the latest."""
+        self._stopping.set()
+
+    async def main(self) -> None:
+        """Works until `stop` is called."""
+        await self._until_redis_answers()
+        while not self._stopping.is_set():
+            try:
+                await self._turn()
+            except (RedisError, RedisAway, OSError) as error:
+                log.warning("worker.redis_away", error=type(error).__name__)
+                await asyncio.sleep(AWAY_SECONDS)
+        if self.tasks:
+            await asyncio.wait(self.tasks.values(), timeout=STOP_SECONDS)
+        for client in self._clients:
+            await client.aclose()
+
+    async def _until_redis_answers(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                await self._queue.want(site(self._clock()))
+            except RedisAway:
+                await asyncio.sleep(AWAY_SECONDS)
+            else:
+                return
+
+    async def _turn(self) -> None:
+        free = self.max_jobs - self.job_counter
+        released, following = await self._queue.release(free) if free else (0, None)
+        await self._poll_iteration()
+        if released == 0:
+            await self._queue.ring(self._patience(following))
+
+    def _patience(self, following: datetime | None) -> float:
+        """Seconds to wait for the doorbell: until the next record is due, and never so long that a lease is missed."""
+        if following is None:
+            return TURN_SECONDS
+        return min(TURN_SECONDS, max(0.01, (following - self._clock()).total_seconds()))
+
+
+def worker_from(settings: Settings, redis_url: str, team: Team, book: Rulebook, clock: Clock) -> Worker:
+    """A worker on the Redis at `redis_url`, with a client for each system that is configured."""
+    pool = store.connect(redis_url)
+    redis = Redis(connection_pool=pool)
+    queue, ledger = Queue(redis, clock), Ledger(redis)
+    jira, chat, forum = _jira(settings), _mattermost(settings), _discourse(settings)
+    names = settings.config.jira.fields_.model_dump()
+    jobs = Jobs(
+        queue=queue,
+        ledger=ledger,
+        gatherer=Gatherer(jira, team, ledger),
+        effects=Effects(jira, chat, forum, ledger),
+        find_out=lambda: find_out(jira, forum, names),
+        team=team,
+        book=book,
+        clock=clock,
+    )
+    clients = [client for client in (jira, chat, forum) if client]
+    return Worker(pool, queue, jobs, clock, clients)
+
+
+def _jira(settings: Settings) -> Jira | None:
+    if not settings.jira_url or not settings.jira_token:
+        return None
+    token = settings.jira_token.get_secret_value()
+    return jira.connect(settings.jira_kind, settings.jira_url, settings.jira_email or "", token)
+
+
+def _mattermost(settings: Settings) -> Mattermost | None:
+    if not settings.mattermost_url or not settings.mattermost_token:
+        return None
+    return mattermost.connect(settings.mattermost_url, settings.mattermost_token.get_secret_value())
+
+
+def _discourse(settings: Settings) -> Discourse | None:
+    if not settings.discourse_url or not settings.discourse_api_key:
+        return None
+    key, username = settings.discourse_api_key.get_secret_value(), settings.discourse_api_username or ""
+    return discourse.connect(settings.discourse_url, key, username)
+
+
+def _encode(job: dict[str, Any]) -> bytes:
+    return json.dumps(job, default=repr).encode()

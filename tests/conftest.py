@@ -1,0 +1,67 @@
+"""Fixtures: a real Redis for every test that stores, and a clock that tests set."""
+
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from redis import Redis as SyncRedis
+from redis.asyncio import Redis
+from redis.exceptions import RedisError
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
+
+from service import store
+from service.embedded import server_program
+
+
+class SetClock:
+    """A clock that stands still until a test moves it."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, **span: float) -> datetime:
+        """Moves on by a timedelta's arguments."""
+        self.now += timedelta(**span)
+        return self.now
+
+
+@pytest.fixture
+def clock() -> SetClock:
+    """Tuesday of a sprint that started on Monday 2 November 2026."""
+    return SetClock(datetime(2026, 11, 3, 9, 0, tzinfo=UTC))
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """A real server for this test process, started and ended here."""
+    with tempfile.TemporaryDirectory(prefix="crafty-test-", ignore_cleanup_errors=True) as folder:
+        socket = Path(folder) / "redis.sock"
+        options = ["--port", "0", "--unixsocket", str(socket), "--dir", folder, "--save", "", "--appendonly", "yes"]
+        server = subprocess.Popen([server_program(), *options], stdout=subprocess.DEVNULL)
+        try:
+            _wait_for(socket)
+            yield f"unix://{socket}"
+        finally:
+            server.terminate()
+            server.wait()
+
+
+@retry(retry=retry_if_exception_type(RedisError), stop=stop_after_delay(30), wait=wait_fixed(0.02), reraise=True)
+def _wait_for(socket: Path) -> None:
+    with SyncRedis(unix_socket_path=str(socket)) as client:
+        client.ping()
+
+
+@pytest.fixture
+async def redis(redis_url: str) -> AsyncIterator[Redis]:
+    """A client of an empty database."""
+    client = Redis(connection_pool=store.connect(redis_url))
+    await client.flushall()
+    yield client
+    await client.aclose(close_connection_pool=True)
