@@ -104,7 +104,7 @@ def book(extra: str = "") -> Rulebook:
 
 
 def ticket(**facts: Any) -> Ticket:
-    """A ticket of which everything is known: Ann's, in progress in the running sprint since its start, reviewed by Bob."""
+    """A ticket of which everything is known: Ann's, in progress since the running sprint's start, reviewed by Bob."""
     usual: dict[str, Any] = {
         "key": "SE-1",
         "summary": "Fix the login",

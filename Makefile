@@ -1,0 +1,45 @@
+# Everything a developer or an operator runs by hand; `make help` lists it.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.PHONY: help setup demo test lint format bench lock clean
+
+VENV := .venv
+BIN := $(VENV)/bin
+ARGS ?=
+
+help: ## Say what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/.ready ## Set everything up; quiet when nothing is to do
+
+$(VENV)/.ready: requirements-dev.lock pyproject.toml deploy/setup.sh
+	@bash deploy/setup.sh $(VENV)
+	@touch $@
+
+demo: setup ## Play a two-week sprint in about a minute (ARGS=--once ends after it)
+	@$(BIN)/crafty demo $(ARGS)
+
+test: setup ## Run the whole test suite against a real Redis (ARGS="-k words" picks tests)
+	@$(BIN)/pytest -n 2 $(ARGS)
+
+lint: setup ## Formatter check, linter, strict type check, walls
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+format: setup ## Format the code and mend what the linter can
+	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
+
+bench: setup ## Measure ingest and pick-up against bare baselines (ARGS=--short for a quick look)
+	@$(BIN)/python -m bench $(ARGS)
+
+lock: ## Resolve the dependencies anew (needs uv)
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  pyproject.toml -o requirements.lock
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  pyproject.toml --group dev -c requirements.lock -o requirements-dev.lock
+
+clean: ## Remove what the set-up and the tests made
+	@rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

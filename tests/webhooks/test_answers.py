@@ -1,0 +1,376 @@
+"""What a sender is answered, row by row of the contract's table, by the application on a real Redis."""
+
+import asyncio
+import hmac
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pydantic import SecretStr
+
+from service.app import create_app
+from service.jira_shapes import FieldMap
+from service.ledger import Ledger, Site
+from service.settings import Settings
+from service.webhooks._signature import is_signed
+from tests import builders
+from tests.conftest import SetClock
+from tests.webhooks.payloads import FIELDS, body, issue_fields, issue_updated, post
+
+SECRET = "a secret to everybody"
+OLD_SECRET = "the secret before"
+FORUM_SECRET = "the forum's secret"
+FIXTURES = Path(__file__).parents[3] / "shared" / "fixtures"
+BOT = {"accountId": "acc-bot", "displayName": "Crafty"}
+
+
+def settings_of(extra: str = "", **changes: Any) -> Settings:
+    usual: dict[str, Any] = {
+        "config": builders.config(extra),
+        "jira_url": "https://jira.example",
+        "jira_webhook_secret": SecretStr(f"{OLD_SECRET},{SECRET}"),
+        "jira_webhook_token": SecretStr("a-token-in-the-address"),
+        "discourse_webhook_secret": SecretStr(FORUM_SECRET),
+    }
+    return Settings(**{**usual, **changes})
+
+
+def app_of(redis_url: str, clock: SetClock, extra: str = "", **changes: Any) -> FastAPI:
+    return create_app(settings_of(extra, **changes), redis_url, builders.team(extra), builders.book(extra), clock)
+
+
+def client_of(app: FastAPI) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://crafty.test")
+
+
+@pytest.fixture
+async def client(redis: Any, redis_url: str, clock: SetClock) -> AsyncIterator[httpx.AsyncClient]:
+    """The service, with Jira's fields and the bot's accounts known."""
+    await Ledger(redis).keep_site(Site(fields=FieldMap(**FIELDS), jira_bot=("acc-bot",), discourse_bot="crafty"))
+    app = app_of(redis_url, clock)
+    async with app.router.lifespan_context(app), client_of(app) as http:
+        yield http
+
+
+def signature(data: bytes, secret: str = SECRET, method: str = "sha256") -> str:
+    return f"{method}={hmac.new(secret.encode(), data, method).hexdigest()}"
+
+
+async def post_jira(
+    client: httpx.AsyncClient, data: bytes, path: str = "/webhooks/jira", **headers: str
+) -> httpx.Response:
+    usual = {"content-type": "application/json", "x-hub-signature": signature(data)}
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return await client.post(path, content=data, headers={**usual, **named})
+
+
+async def post_forum(client: httpx.AsyncClient, data: bytes, **headers: str) -> httpx.Response:
+    usual = {
+        "content-type": "application/json",
+        "x-discourse-event-signature": signature(data, FORUM_SECRET),
+        "x-discourse-instance": "https://forum.example",
+        "x-discourse-event-id": "15",
+        "x-discourse-event-type": "post",
+        "x-discourse-event": "post_created",
+    }
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return await client.post("/webhooks/discourse", content=data, headers={**usual, **named})
+
+
+async def keys(redis: Any, pattern: str) -> list[bytes]:
+    return sorted(await redis.keys(f"crafty:{pattern}"))
+
+
+async def test_an_accepted_delivery_answers_with_its_decisions_and_stores_the_work(
+    client: httpx.AsyncClient, redis: Any
+) -> None:
+    answer = await post_jira(client, body(issue_updated()), x_atlassian_webhook_identifier="abc-1")
+
+    assert answer.status_code == 202
+    assert answer.json() == {
+        "delivery": "abc-1",
+        "duplicate": False,
+        "decisions": [{"rule": "green-ticket", "outcome": "pass"}, {"rule": "missing-reviewer", "outcome": "act"}],
+    }
+    assert await keys(redis, "work:*") == [b"crafty:work:look:missing-reviewer:SE-1"]
+    timeline = await Ledger(redis).timeline("SE-1")
+    reasons = {decision.rule: decision.reason for decision in timeline[0].decisions}
+    assert timeline[0].delivery == "abc-1"
+    assert "Nobody is named" in reasons["missing-reviewer"]
+
+
+async def test_the_same_delivery_again_is_a_duplicate_and_changes_nothing(
+    client: httpx.AsyncClient, redis: Any
+) -> None:
+    data = body(issue_updated())
+    await post_jira(client, data, x_atlassian_webhook_identifier="abc-1")
+    before = await redis.hgetall("crafty:work:look:missing-reviewer:SE-1")
+    again = await post_jira(client, data, x_atlassian_webhook_identifier="abc-1", x_atlassian_webhook_retry="1")
+
+    assert (again.status_code, again.json()) == (200, {"delivery": "abc-1", "duplicate": True})
+    assert await redis.hgetall("crafty:work:look:missing-reviewer:SE-1") == before
+    assert len(await Ledger(redis).timeline("SE-1")) == 1
+
+
+async def test_without_an_identifier_the_body_is_the_identity(client: httpx.AsyncClient) -> None:
+    first, again = [await post_jira(client, body(issue_updated())) for _ in range(2)]
+    other = await post_jira(client, body(issue_updated(timestamp=1793696400001)))
+    assert [first.status_code, again.status_code, other.status_code] == [202, 200, 202]
+
+
+async def test_many_of_one_delivery_at_once_are_stored_once(client: httpx.AsyncClient, redis: Any) -> None:
+    data = body(issue_updated())
+    answers = await asyncio.gather(*(post_jira(client, data, x_atlassian_webhook_identifier="d") for _ in range(20)))
+    assert sorted(answer.status_code for answer in answers) == [200] * 19 + [202]
+    assert len(await Ledger(redis).timeline("SE-1")) == 1
+
+
+@pytest.mark.parametrize(
+    ("headers", "query", "status"),
+    [
+        pytest.param({}, "", 202, id="signed with the newest secret"),
+        pytest.param(
+            {"x_hub_signature": signature(body(issue_updated()), OLD_SECRET)}, "", 202, id="with the older one"
+        ),
+        pytest.param({"x_hub_signature": signature(body(issue_updated()), method="sha512")}, "", 202, id="by sha512"),
+        pytest.param({"x_hub_signature": signature(body(issue_updated()), method="sha1")}, "", 401, id="by sha1"),
+        pytest.param({"x_hub_signature": signature(b"{}")}, "", 401, id="another body's signature"),
+        pytest.param({"x_hub_signature": signature(body(issue_updated()), "")}, "", 401, id="signed with nothing"),
+        pytest.param({"x_hub_signature": "sha256="}, "", 401, id="an empty signature"),
+        pytest.param({"x_hub_signature": "sha256=ü"}, "", 401, id="a signature that is no ASCII"),
+        pytest.param({"x_hub_signature": ""}, "", 401, id="no signature"),
+        pytest.param({"x_hub_signature": ""}, "?token=a-token-in-the-address", 202, id="the token in the address"),
+        pytest.param({"x_hub_signature": ""}, "?token=another", 401, id="a wrong token"),
+        pytest.param({"x_hub_signature": ""}, "?token=", 401, id="an empty token"),
+    ],
+)
+async def test_who_may_deliver(client: httpx.AsyncClient, headers: dict[str, str], query: str, status: int) -> None:
+    headers = {name: value.encode("latin-1", "replace").decode("latin-1") for name, value in headers.items()}
+    data = body(issue_updated())
+    sent = {"content-type": "application/json", "x-hub-signature": signature(data)}
+    sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+    raw = [(name.encode(), value.encode("latin-1")) for name, value in sent.items()]
+    assert (await client.post(f"/webhooks/jira{query}", content=data, headers=raw)).status_code == status
+
+
+@pytest.mark.parametrize(
+    ("data", "headers", "status", "words"),
+    [
+        pytest.param(b"", {}, 400, "JSON object", id="nothing"),
+        pytest.param(b"{", {}, 400, "JSON object", id="broken JSON"),
+        pytest.param(b"[]", {}, 400, "", id="a list"),
+        pytest.param(b'"text"', {}, 400, "", id="a text"),
+        pytest.param('{"a": "ü"}'.encode("utf-16"), {}, 400, "UTF-8", id="UTF-16"),
+        pytest.param('{"webhookEvent": "ü"}'.encode("latin-1"), {}, 400, "UTF-8", id="Latin-1"),
+        pytest.param(b"[" * 100_000, {}, 400, "", id="a hundred thousand lists"),
+        pytest.param(b'{"issue":' * 50_000 + b"}" * 50_000, {}, 400, "", id="fifty thousand objects"),
+        pytest.param(b'{"timestamp": 1e999}', {}, 422, "timestamp", id="an infinite number"),
+        pytest.param(b'{"timestamp": ' + b"9" * 5000 + b"}", {}, 422, "timestamp", id="a number of 5000 digits"),
+        pytest.param(b'{"webhookEvent": "jira:issue_updated"}', {}, 422, "issue", id="an issue event without issue"),
+        pytest.param(
+            body(issue_updated(issue_fields(assignee=[1]))), {}, 422, "assignee", id="a wrong type deep inside"
+        ),
+        pytest.param(b"a=b", {"content_type": "text/plain"}, 415, "application/json", id="plain text"),
+        pytest.param(b"{}", {"content_type": "application/x-www-form-urlencoded"}, 415, "", id="a form"),
+        pytest.param(b"{}", {"content_type": "application/json; charset=utf-8"}, 202, "", id="with a charset"),
+        pytest.param(b'{"webhookEvent": "a", "webhookEvent": "b"}', {}, 202, "", id="the same key twice"),
+        pytest.param(b'{"webhookEvent": "project_created"}', {}, 202, "", id="an event of no concern"),
+        pytest.param(b" " * 6_000_000, {}, 413, "5242880", id="six megabytes"),
+    ],
+)
+async def test_bad_and_odd_bodies(
+    client: httpx.AsyncClient, data: bytes, headers: dict[str, str], status: int, words: str
+) -> None:
+    answer = await post_jira(client, data, **headers)
+    assert answer.status_code == status
+    assert words in answer.text
+    if status != 202:
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.json()["status"] == status
+    assert (await post_jira(client, body(issue_updated()))).status_code == 202
+
+
+async def test_a_body_without_a_declared_length_is_cut_off_at_the_limit(redis: Any, redis_url: str) -> None:
+    app = app_of(redis_url, SetClock(builders.RUNNING.start), max_body_bytes=10)  # type: ignore[arg-type]
+    read = 0
+
+    async def endless() -> AsyncIterator[bytes]:
+        nonlocal read
+        while True:
+            read += 1
+            yield b"x" * 8
+
+    async with client_of(app) as http:
+        answer = await http.post("/webhooks/jira", content=endless())
+    assert answer.status_code == 413
+    assert read < 10
+
+
+async def test_no_error_shows_the_body_or_a_secret(client: httpx.AsyncClient) -> None:
+    data = body({"webhookEvent": "jira:issue_updated", "issue": {"key": "hush-hush"}, "user": 5})
+    for answer in (await post_jira(client, data), await post_jira(client, data, x_hub_signature="sha256=beef")):
+        assert "hush" not in answer.text
+        assert "beef" not in answer.text
+        assert SECRET not in answer.text
+
+
+async def test_a_source_without_a_secret_refuses_and_is_told_to_come_again(redis: Any, redis_url: str) -> None:
+    app = app_of(redis_url, SetClock(builders.RUNNING.start), discourse_webhook_secret=SecretStr(""))  # type: ignore[arg-type]
+    async with client_of(app) as http:
+        answer = await post_forum(http, body(post()))
+        unknown = await http.post("/webhooks/bugzilla", content=b"{}")
+    assert (answer.status_code, unknown.status_code) == (503, 404)
+    assert "CRAFTY_DISCOURSE_WEBHOOK_SECRET" in answer.json()["detail"]
+    assert int(answer.headers["retry-after"]) > 0
+
+
+async def test_redis_away_is_503_with_retry_after_and_readyz_says_so(clock: SetClock, tmp_path: Path) -> None:
+    app = app_of(f"unix://{tmp_path}/nowhere.sock", clock)
+    async with client_of(app) as http:
+        answer = await post_jira(http, body(issue_updated()))
+        ready, alive = await http.get("/readyz"), await http.get("/healthz")
+    assert (answer.status_code, ready.status_code, alive.status_code) == (503, 503, 200)
+    assert int(answer.headers["retry-after"]) > 0
+    assert str(tmp_path) not in answer.text + ready.text
+
+
+async def test_crafty_ignores_its_own_doing_but_not_that_of_another_bot(client: httpx.AsyncClient, redis: Any) -> None:
+    own = await post_jira(client, body(issue_updated(user=BOT)))
+    other = await post_jira(client, body(issue_updated(user={**BOT, "accountId": "acc-other-bot"})))
+    assert own.json()["decisions"] == []
+    assert len(other.json()["decisions"]) == 2
+    stored = await Ledger(redis).delivery(own.json()["delivery"])
+    assert stored is not None
+    assert stored[0].note == "it is Crafty's own doing"
+
+
+async def test_a_project_of_no_cell_is_accepted_without_decisions(client: httpx.AsyncClient) -> None:
+    answer = await post_jira(client, body(issue_updated(issue={"key": "OPS-1", "fields": issue_fields()})))
+    assert (answer.status_code, answer.json()["decisions"]) == (202, [])
+
+
+@pytest.mark.parametrize(
+    ("table", "decision", "work"),
+    [
+        pytest.param('mode = "dry-run"', {"outcome": "act", "mode": "dry-run"}, 1, id="a dry run looks, and says so"),
+        pytest.param('mode = "off"', {"outcome": "pass", "mode": "off"}, 0, id="off does not even look"),
+    ],
+)
+async def test_modes(
+    redis: Any, redis_url: str, clock: SetClock, table: str, decision: dict[str, str], work: int
+) -> None:
+    await Ledger(redis).keep_site(Site(fields=FieldMap(**FIELDS)))
+    app = app_of(redis_url, clock, f"\n[rules.missing-reviewer]\n{table}\n")
+    async with client_of(app) as http:
+        answer = await post_jira(http, body(issue_updated()))
+    assert answer.json()["decisions"][1] == {"rule": "missing-reviewer", **decision}
+    assert len(await keys(redis, "work:*")) == work
+
+
+async def test_a_change_of_the_site_holds_for_the_very_next_delivery(client: httpx.AsyncClient, redis: Any) -> None:
+    before = await post_jira(client, body(issue_updated()))
+    renamed = FieldMap(**{**FIELDS, "reviewer": "customfield_10099"})
+    await Ledger(redis).keep_site(Site(fields=renamed, jira_bot=("acc-bot",)))
+    after = await post_jira(client, body(issue_updated(timestamp=1)))
+    assert [before.json()["decisions"][1]["outcome"], after.json()["decisions"][1]["outcome"]] == ["act", "wait"]
+
+
+async def test_a_forum_post_in_a_watched_category_is_stored(client: httpx.AsyncClient, redis: Any) -> None:
+    answer = await post_forum(client, body(post()), content_type="application/x-www-form-urlencoded")
+    assert answer.status_code == 202
+    stored = await Ledger(redis).delivery(answer.json()["delivery"])
+    assert stored is not None
+    assert (stored[0].subject, stored[0].event, bool(stored[1])) == ("topic 77", "post_created", True)
+
+
+@pytest.mark.parametrize(
+    "hidden",
+    [
+        pytest.param({"topic_archetype": "private_message", "category_id": None}, id="a private message"),
+        pytest.param({"topic_archetype": "private_message"}, id="a private message that claims a category"),
+        pytest.param({"category_id": 8}, id="a category that nobody watches"),
+        pytest.param({"category_id": None}, id="no category"),
+        pytest.param({"post_type": 4}, id="a whisper"),
+    ],
+)
+async def test_what_is_not_for_crafty_is_dropped_before_it_is_stored(
+    client: httpx.AsyncClient, redis: Any, hidden: dict[str, Any]
+) -> None:
+    data = body(post(raw="hush-hush", cooked="hush-hush", topic_title="hush-hush", **hidden))
+    answer = await post_forum(client, data)
+    assert (answer.status_code, answer.json()["decisions"]) == (202, [])
+    for key in await redis.keys("*"):
+        kind = await redis.type(key)
+        stored = await (redis.hgetall(key) if kind == b"hash" else redis.dump(key))
+        assert b"hush" not in repr(stored).encode()
+
+
+async def test_the_forums_retry_comes_with_a_new_id_and_is_still_a_duplicate(client: httpx.AsyncClient) -> None:
+    first = await post_forum(client, body(post()))
+    retried = await post_forum(client, body(post()), x_discourse_event_id="16")
+    edited = await post_forum(client, body(post(version=2)), x_discourse_event_id="17", x_discourse_event="post_edited")
+    other_forum = await post_forum(client, body(post()), x_discourse_instance="https://other.example")
+    assert [one.status_code for one in (first, retried, edited, other_forum)] == [202, 200, 202, 202]
+    assert retried.json()["delivery"] == first.json()["delivery"]
+
+
+async def test_the_forums_ping_and_unknown_events(client: httpx.AsyncClient) -> None:
+    ping = await post_forum(client, b'{"ping": "OK"}', x_discourse_event="ping", x_discourse_event_type="ping")
+    named = {"x_discourse_event": "user_created", "x_discourse_event_type": "user", "x_discourse_event_id": "16"}
+    user = await post_forum(client, b'{"user": {"id": 1}}', **named)
+    broken = await post_forum(client, b'{"post": {"id": "x"}}', x_discourse_event_id="18")
+    assert [one.status_code for one in (ping, user, broken)] == [202, 202, 422]
+
+
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+        max_leaves=8,
+    ),
+    st.sampled_from(["issue", "user", "changelog", "comment", "sprint", "timestamp", "webhookEvent"]),
+    st.sampled_from(
+        ["jira:issue_created", "jira:issue_updated", "comment_created", "sprint_closed", "worklog_created"]
+    ),
+)
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_json_in_any_place_causes_a_server_error(redis_url: str, anything: Any, place: str, event: str) -> None:
+    async def deliver() -> httpx.Response:
+        app = app_of(redis_url, SetClock(builders.RUNNING.start))  # type: ignore[arg-type]
+        async with app.router.lifespan_context(app), client_of(app) as http:
+            return await post_jira(http, body(issue_updated(**{"webhookEvent": event, place: anything})))
+
+    assert asyncio.run(deliver()).status_code in {200, 202, 400, 422}
+
+
+@pytest.mark.skipif(not FIXTURES.is_dir(), reason="the folder of real deliveries is not beside this checkout")
+@pytest.mark.parametrize("path", sorted(FIXTURES.glob("jira/*.json")), ids=lambda path: path.stem)
+async def test_real_deliveries_of_jira(client: httpx.AsyncClient, path: Path) -> None:
+    answer = await post_jira(client, path.read_bytes())
+    assert answer.status_code == 202
+
+
+@pytest.mark.skipif(not FIXTURES.is_dir(), reason="the folder of real deliveries is not beside this checkout")
+@pytest.mark.parametrize(
+    "path",
+    [path for path in sorted(FIXTURES.glob("discourse/*.json")) if not path.stem.endswith(".headers")],
+    ids=lambda path: path.stem,
+)
+async def test_real_deliveries_of_discourse(client: httpx.AsyncClient, path: Path) -> None:
+    kept = json.loads(path.with_suffix(".headers.json").read_text())
+    headers = {
+        name: value for name, value in kept.items() if name.startswith("x-discourse") and "signature" not in name
+    }
+    assert (await post_forum(client, path.read_bytes(), **headers)).status_code == 202
+
+
+def test_the_vendors_own_test_vector() -> None:
+    header = "sha256=a4771c39fbe90f317c7824e83ddef3caae9cb3d976c214ace1f2937e133263c9"
+    assert is_signed(header, b"Hello World!", ["another", "It's a Secret to Everybody"])
+    assert not is_signed(header, b"Hello World?", ["It's a Secret to Everybody"])
