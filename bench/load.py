@@ -1,4 +1,4 @@
-"""A load generator: keep-alive connections that each send one request after the other, with as little of its own as can be."""
+"""A load generator: keep-alive connections that each send one request after the other, at little cost of its own."""
 
 import asyncio
 import hmac

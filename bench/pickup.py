@@ -1,4 +1,4 @@
-"""How long an idle worker takes to start what has just been asked for: Crafty's, and arq's with its defaults beside it."""
+"""How long an idle worker takes to start what was just asked for: Crafty's, and arq's with its defaults beside it."""
 
 import asyncio
 import random
@@ -25,7 +25,7 @@ class _Stopwatch:
         self.started = asyncio.Event()
         self.at = 0.0
 
-    async def work(self, *_: Any) -> None:
+    async def work(self, *_: Any, **__: Any) -> None:
         self.at = time.perf_counter()
         self.started.set()
 
@@ -34,7 +34,7 @@ async def crafty(socket: Path, samples: int) -> list[float]:
     """Milliseconds from asking to starting."""
     pool = store.connect(f"unix://{socket}")
     queue, stopwatch = Queue(Redis(connection_pool=pool), utc_now), _Stopwatch()
-    worker = Worker(pool, queue, cast(Jobs, stopwatch), utc_now, ())
+    worker = Worker(pool, queue, cast("Jobs", stopwatch), utc_now, ())
     running = asyncio.create_task(worker.main())
     await stopwatch.started.wait()
 

@@ -103,7 +103,9 @@ def rules(as_json: Annotated[bool, typer.Option("--json", help="A JSON list.")] 
 
 @app.command()
 def demo(
-    once: Annotated[bool, typer.Option("--once", help="End after the story: 0 if every expected effect was seen.")] = False,
+    once: Annotated[
+        bool, typer.Option("--once", help="End after the story: 0 if every expected effect was seen.")
+    ] = False,
 ) -> None:
     """Plays a two-week sprint against stand-ins of Jira, Discourse and Mattermost."""
     sys.exit(asyncio.run(tell(once=once)))

@@ -78,6 +78,7 @@ def _command(folder: Path, socket: Path) -> list[str]:
         "save": "",
         "maxmemory-policy": "noeviction",
         "loglevel": "warning",
+        "logfile": str(folder / "redis.log"),
     }
     return [server_program(), *(word for name, value in options.items() for word in (f"--{name}", value))]
 

@@ -11,12 +11,13 @@ import msgspec
 from pydantic import ValidationError
 
 from service.actions import Action
+from service.config import Config, RuleConfig
 from service.errors import ConfigError, Problem
 from service.events import Event
 from service.facts import Cell, Partial, Situation, Team, Unknown
 from service.rules import all_rules
 from service.rules._base import Context, Outcome, Rule, RuleParams, Verdict
-from service.settings import Config, RuleConfig, TomlPath, problems_from
+from service.toml_problems import TomlPath, problems_from
 
 Mode = Literal["on", "dry-run", "off"]
 
@@ -104,15 +105,10 @@ def _verdict(rule: Rule, setting: Setting, ctx: Context, ticket: Any) -> tuple[V
     try:
         return rule.check(ticket, ctx), None
     except Unknown as unknown:
-        return Verdict.wait(f"{_in_words(unknown.fact)} is not known yet, so Crafty looks it up"), None
+        return Verdict.wait(f"not known yet: the ticket's {unknown.fact.replace('_', ' ')}"), None
     except Exception as error:  # noqa: BLE001 - one failing rule must not stop the others
-        return Verdict.wait(f"the rule failed ({type(error).__name__}); admins see it among the failed jobs"), repr(
-            error
-        )
-
-
-def _in_words(fact: str) -> str:
-    return f"the ticket's {fact.replace('_', ' ')}"
+        reason = f"the rule failed ({type(error).__name__}); admins see it among the failed jobs"
+        return Verdict.wait(reason), repr(error)
 
 
 def _shown(facts: Partial) -> dict[str, Any]:

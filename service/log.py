@@ -1,7 +1,8 @@
 """Structured logs on standard error, one line an event, without secrets.
 
-Everything that is logged takes the same way, whether it comes from Crafty or from a library. Bind what an event is about
-with `structlog.contextvars.bound_contextvars(delivery=..., subject=..., rule=...)`; it is added to every line until then.
+Everything that is logged takes the same way, whether it comes from Crafty or from a library. What an event is about is
+bound with `structlog.contextvars.bound_contextvars(delivery=..., subject=..., rule=...)`, and stands in every line
+that is logged inside.
 """
 
 import json
@@ -120,8 +121,9 @@ def _scrub(secrets: Iterable[str]) -> Scrub:
 
 
 def _spellings(secret: str) -> set[str]:
-    """A secret as it is, and as it looks in an address, in JSON and in a repr."""
-    return {secret, quote(secret), quote(secret, safe=""), json.dumps(secret)[1:-1], repr(secret)[1:-1]}
+    """A secret as it is, and as it looks in an address, in JSON, and in the repr of each of these and of its bytes."""
+    plain = {secret, quote(secret), quote(secret, safe=""), json.dumps(secret)[1:-1]}
+    return {*plain, *(repr(text)[1:-1] for text in plain), repr(secret.encode())[2:-1]}
 
 
 def _shown(key: str, value: Any, scrub: Scrub, depth: int) -> Any:

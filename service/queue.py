@@ -194,6 +194,14 @@ class Queue:
             released, following = await self._release(args=[now, limit, _ms_of(LEASE), real, ARQ_QUEUE])
         return released, None if following < 0 else _instant(following)
 
+    async def outlook(self) -> tuple[bool, datetime | None]:
+        """Whether anything is due or under way, and when the next record is due."""
+        async with redis_or_away():
+            under_way = await self._redis.zcard(ARQ_QUEUE)
+            first = await self._redis.zrange(f"{PREFIX}due", 0, 0, withscores=True)
+        following = _instant(int(first[0][1])) if first else None
+        return bool(under_way) or (following is not None and following <= self._clock()), following
+
     async def ring(self, within: float) -> None:
         """Waits for the doorbell, `within` seconds at most."""
         async with redis_or_away():

@@ -4,8 +4,9 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from service.calendar import SprintCalendar
+from service.config import CalendarConfig, CellConfig, Config, PersonConfig, StatusesConfig
 from service.facts import Cell, Duty, Person, Statuses, Team
-from service.settings import CalendarConfig, CellConfig, Config, Holidays, PersonConfig, StatusesConfig
+from service.values import Holidays
 
 _ANY_SPRINT = datetime(2024, 1, 1, 9)  # noqa: DTZ001 - local time; stands in where there is no cell
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import signal
 import socket
@@ -101,7 +100,7 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise CraftyError(
-            f"{host}:{port} can't be served on ({error.strerror}): stop what uses it, or set CRAFTY_PORT to another port."
+            f"{host}:{port} can't be served on ({error.strerror}): stop what uses it, or set another CRAFTY_PORT."
         ) from error
     return listener
 

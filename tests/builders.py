@@ -4,10 +4,10 @@ import tomllib
 from datetime import UTC, datetime
 from typing import Any
 
+from service.config import Config
 from service.engine import Rulebook, rulebook
 from service.facts import Cell, Person, Sprint, Team, Ticket
 from service.roster import team_from
-from service.settings import Config
 
 ANN = Person(id="ann", name="Ann", jira="acc-ann", mattermost="ann", timezone="Asia/Kolkata")
 BOB = Person(id="bob", name="Bob", jira="acc-bob", mattermost="bob", timezone="America/New_York")

@@ -17,8 +17,8 @@ from service.calendar import SprintWindow
 from service.events import Due, TicketChanged
 from service.facts import Person, Sprint, Ticket
 from service.rules._base import Context, Rule, RuleParams, Verdict, asked, passed_and_told
-from service.settings import WorkingTime
 from service.texts import Checklist, Link, Message, Moment, Paragraph, item, paragraph, small
+from service.values import WorkingTime
 
 
 class Params(RuleParams):

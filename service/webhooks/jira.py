@@ -20,6 +20,7 @@ from service.jira_shapes import (
     ticket_from,
 )
 
+_NULL: Final = msgspec.Raw(b"null")
 _TICKET_EVENTS: Final = {"jira:issue_created", "jira:issue_updated", "jira:worklog_updated"}
 
 
@@ -45,8 +46,8 @@ class _Payload(msgspec.Struct):
     user: RawUser | None = None
     issue: RawIssue | None = None
     changelog: _Changelog | None = None
-    comment: msgspec.Raw | None = None
-    sprint: msgspec.Raw | None = None
+    comment: msgspec.Raw = _NULL
+    sprint: msgspec.Raw = _NULL
 
 
 _DECODER: Final = msgspec.json.Decoder(_Payload)
@@ -92,7 +93,7 @@ def _ticket(payload: _Payload, fields: FieldMap, site: str) -> Ticket:
 
 
 def _commented(payload: _Payload, fields: FieldMap, site: str, at: datetime, actor: Person | None) -> CommentPosted:
-    if payload.comment is None:
+    if payload.comment == _NULL:
         raise msgspec.ValidationError("Object missing required field `comment`")
     comment = msgspec.json.decode(payload.comment, type=_Comment)
     author = actor or person_from(comment.update_author) or person_from(comment.author)
@@ -101,7 +102,7 @@ def _commented(payload: _Payload, fields: FieldMap, site: str, at: datetime, act
 
 
 def _sprint_changed(name: str, payload: _Payload, at: datetime, actor: Person | None) -> SprintChanged:
-    if payload.sprint is None:
+    if payload.sprint == _NULL:
         raise msgspec.ValidationError("Object missing required field `sprint`")
     sprint = msgspec.json.decode(payload.sprint, type=RawSprint)
     return SprintChanged(at=at, actor=actor, sprint=sprint_from(sprint), change=name.removeprefix("sprint_"))
