@@ -18,7 +18,7 @@ $(VENV)/.ready: requirements-dev.lock pyproject.toml deploy/setup.sh
 	@touch $@
 
 demo: setup ## Play a two-week sprint in about a minute (ARGS=--once ends after it)
-	@$(BIN)/crafty demo $(ARGS)
+	@$(BIN)/python -m service.demo $(ARGS)
 
 test: setup ## Run the whole test suite against a real Redis (ARGS="-k words" picks tests)
 	@$(BIN)/pytest -n 2 $(ARGS)

@@ -18,7 +18,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from service import log, store
-from service.demo.story import tell
 from service.embedded import running_at
 from service.engine import Rulebook, config_schema, rulebook
 from service.errors import ConfigError, CraftyError
@@ -101,23 +100,13 @@ def rules(as_json: Annotated[bool, typer.Option("--json", help="A JSON list.")] 
     _print(table)
 
 
-@app.command()
-def demo(
-    once: Annotated[
-        bool, typer.Option("--once", help="End after the story: 0 if every expected effect was seen.")
-    ] = False,
-) -> None:
-    """Plays a two-week sprint against stand-ins of Jira, Discourse and Mattermost."""
-    sys.exit(asyncio.run(tell(once=once)))
-
-
 @config_app.command()
 def check() -> None:
     """Validates the settings and crafty.toml; says what to mend, with key and line."""
     settings, team, book = _prepared()
     typer.echo(
-        f"{settings.config.source.name} is fine: {len(team.cells)} cells, {len(team.members)} people, "
-        f"{len(book.rules)} rules."
+        f"{settings.config.source.name} is fine. Cells: {len(team.cells)}, people: {len(team.members)}, "
+        f"rules: {len(book.rules)}."
     )
 
 

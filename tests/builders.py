@@ -1,13 +1,20 @@
 """Values that tests start from; each test names only what it is about."""
 
 import tomllib
+from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from service.actions import Action, Comment, Digest, Notify, Recheck
 from service.config import Config
 from service.engine import Rulebook, rulebook
-from service.facts import Cell, Person, Sprint, Team, Ticket
+from service.events import Due
+from service.facts import Cell, Person, Said, Situation, Sprint, Sprints, Team, Ticket
 from service.roster import team_from
+from service.rules._base import Context, Rule, Verdict
+from service.texts import Checklist, Message, to_plain
 
 ANN = Person(id="ann", name="Ann", jira="acc-ann", mattermost="ann", timezone="Asia/Kolkata")
 BOB = Person(id="bob", name="Bob", jira="acc-bob", mattermost="bob", timezone="America/New_York")
@@ -27,6 +34,9 @@ RUNNING = Sprint(
 )
 NEXT = Sprint(id=42, name="SE Sprint 42", state="future", board=12)
 STRETCH = Sprint(id=40, name="Stretch Goals", state="future", board=12)
+SPRINTS = Sprints(active=RUNNING, next=NEXT, stretch_goals=STRETCH)
+PARIS = ZoneInfo("Europe/Paris")
+NEW_YORK = ZoneInfo("America/New_York")
 
 CONFIG = """
 [calendar]
@@ -127,3 +137,73 @@ def ticket(**facts: Any) -> Ticket:
         "url": "https://jira.example/browse/SE-1",
     }
     return Ticket(**{**usual, **facts})
+
+
+def wall(text: str, zone: ZoneInfo = PARIS) -> datetime:
+    """A local time, "2026-11-06 15:00", as an instant in UTC."""
+    return datetime.fromisoformat(text).replace(tzinfo=zone).astimezone(UTC)
+
+
+def verdict_of(
+    rule: Rule,
+    about: Ticket,
+    now: datetime,
+    *,
+    said: Said | None = None,
+    sprints: Sprints = SPRINTS,
+    within: Cell | None = None,
+    reviews_taken: dict[str, int] | None = None,
+    **params: Any,
+) -> Verdict:
+    """What a rule concludes about a ticket at `now`, in the test team's cell unless another one is given."""
+    situation = Situation(about, sprints, said, reviews_taken or {})
+    due = Due(at=now, ticket=about)
+    return rule.check(about, Context(rule.params(**params), within or cell(), now, due, situation))
+
+
+def cell_with(**calendar: Any) -> Cell:
+    """The test team's cell with another calendar, by the fields of SprintCalendar."""
+    usual = cell()
+    return replace(usual, calendar=replace(usual.calendar, **calendar))
+
+
+def summary(verdict: Verdict) -> list[str]:
+    """The actions of a verdict in one line each: kind, target, occasion; of a re-check the moment in UTC."""
+    return [
+        f"recheck {action.target} {action.at:%Y-%m-%d %H:%M}"
+        if isinstance(action, Recheck)
+        else f"{action.kind} {action.target} {action.occasion}"
+        for action in verdict.actions
+    ]
+
+
+def said_after(verdict: Verdict, now: datetime, said: Said | None = None) -> Said | None:
+    """What the rule's comment says once the verdict's actions are done at `now`; said: what it said before."""
+    for comment in (action for action in verdict.actions if isinstance(action, Comment)):
+        if said and said.occasion == comment.occasion:
+            return Said(occasion=said.occasion, state=comment.state, at=said.at, turns=said.turns + 1)
+        return Said(occasion=comment.occasion, state=comment.state, at=now)
+    return said
+
+
+def messages(verdict: Verdict) -> Iterator[Message]:
+    """Every message that people would get."""
+    return (text for action in verdict.actions for text in _messages(action))
+
+
+def _messages(action: Action) -> Iterator[Message]:
+    if isinstance(action, Comment | Notify):
+        yield action.message
+    if isinstance(action, Digest):
+        yield Message((action.intro, Checklist((action.line,)), action.footer))
+
+
+def plain(verdict: Verdict) -> list[str]:
+    """Those messages as words."""
+    return [to_plain(message) for message in messages(verdict)]
+
+
+def length(message: Message) -> int:
+    """How many words it takes to read, without the lines of its checklists."""
+    prose = tuple(block for block in message.blocks if not isinstance(block, Checklist))
+    return len(to_plain(Message(prose)).split())

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 from pydantic import BaseModel, ConfigDict
 
 from service.actions import Action, Comment, EditComment, Recheck
+from service.calendar import SprintWindow, TimeOff
 from service.events import Event
-from service.facts import Cell, Said, Situation, Sprints, Ticket
+from service.facts import Cell, Person, Said, Situation, Sprints, Ticket
 from service.texts import Message
 
 Outcome = Literal["act", "wait", "pass"]
+
+ASKING: Final = "missing"
+"""What the state of a comment begins with as long as the comment asks for something."""
 
 
 class RuleParams(BaseModel):
@@ -72,6 +76,11 @@ class Context:
         """Whether the rule's comment stands for this occasion, and says exactly this where a state is given."""
         return self.said is not None and self.said.occasion == occasion and state in {"", self.said.state}
 
+    @property
+    def is_asking(self) -> bool:
+        """Whether the rule's comment still asks for something, at whatever occasion it was written."""
+        return self.said is not None and self.said.state.startswith(ASKING)
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -96,16 +105,33 @@ def passed_and_told(ticket: Ticket, ctx: Context, reason: str, state: str, messa
     return Verdict.act(f"{reason}; the comment says so now", edit)
 
 
+def withdrawn(ticket: Ticket, ctx: Context, reason: str, message: Message) -> Verdict:
+    """Nothing is wanted any more: a comment that still asks is edited to this message; any other stays as it is."""
+    if not ctx.is_asking:
+        return Verdict.passed(reason)
+    return passed_and_told(ticket, ctx, reason, "withdrawn", message)
+
+
 def asked(
     ticket: Ticket, ctx: Context, reason: str, comment: Comment, *also: Action, again: datetime | None = None
 ) -> Verdict:
     """Something is wanted: the rule's comment asks for it, once.
 
-    also: what else is wanted now; again: when to look at the ticket once more.
+    also: what is wanted beside the comment; it is not wanted again while the comment says the same; again: when to look
+    at the ticket once more.
     """
     recheck = (Recheck(subject=ticket.key, at=again),) if again else ()
-    is_said = ctx.said_in(comment.occasion, comment.state)
-    wanted = also if is_said else (comment, *also)
-    if not wanted:
+    if ctx.said_in(comment.occasion, comment.state):
         return Verdict.wait(f"{reason}; the comment asks for it already", *recheck)
-    return Verdict.act(reason, *wanted, *recheck)
+    return Verdict.act(reason, comment, *also, *recheck)
+
+
+def wait_until(at: datetime, ticket: Ticket, reason: str) -> Verdict:
+    """Nothing to do before that instant."""
+    return Verdict.wait(reason, Recheck(subject=ticket.key, at=at))
+
+
+def absences(person: Person | None, window: SprintWindow) -> TimeOff:
+    """The person's days off in this sprint: somebody who is away for years puts nothing off beyond it."""
+    first, last = (window.calendar.local(at).date() for at in (window.start, window.end))
+    return tuple((max(start, first), min(end, last)) for start, end in (person.time_off if person else ()))

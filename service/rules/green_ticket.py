@@ -1,23 +1,36 @@
 """A ticket of the next sprint is ready in time: it has an estimate, an assignee and a reviewer.
 
 Looks at the tickets of the cell's next sprint; sub-tasks, epics and finished tickets need none of this. From a working
-day before the deadline it keeps one comment on the ticket that says what is missing; at the deadline each person gets
-one chat message with their tickets, and so do the sprint planning manager and the first firefighter. An hour before
-the sprint starts, tickets without an assignee can be moved to Stretch Goals.
+day before the deadline it keeps one comment on the ticket that says what is missing; days off of the person who is
+asked do not count as working days. At the deadline each person gets one chat message with their tickets, and so do the
+sprint planning manager and the first firefighter. An hour before the sprint starts, tickets without an assignee can be
+moved to Stretch Goals.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Final
 
 from pydantic import Field
 
-from service.actions import Action, Comment, Digest, MoveToSprint, Notify, Recheck
-from service.calendar import SprintWindow
+from service.actions import Action, Comment, Digest, MoveToSprint, Notify
+from service.calendar import SprintWindow, TimeOff
 from service.events import Due, TicketChanged
-from service.facts import Person, Sprint, Ticket
-from service.rules._base import Context, Rule, RuleParams, Verdict, asked, passed_and_told
-from service.texts import Checklist, Link, Message, Moment, Paragraph, item, paragraph, small
+from service.facts import Person, Sprint, Ticket, Unknown
+from service.rules._base import (
+    ASKING,
+    Context,
+    Rule,
+    RuleParams,
+    Verdict,
+    absences,
+    asked,
+    passed_and_told,
+    wait_until,
+    withdrawn,
+)
+from service.texts import Checklist, Link, Message, Moment, Paragraph, Small, item, paragraph, small
 from service.values import WorkingTime
 
 
@@ -32,29 +45,35 @@ class Params(RuleParams):
     )
 
 
-ASK = "{who}, could you add what is missing here, so that this ticket is ready for {sprint}?"
-WHY = (
-    "Tickets of the next sprint are ready by {deadline}. Filling in the fields is enough, this comment follows by "
-    "itself; if the ticket can wait, moving it to {stretch_goals} is fine too."
-)
-GREEN = "This ticket is ready for the sprint: it has an estimate, an assignee and a reviewer. Thank you!"
-MOVED = (
-    "This ticket is not in the next sprint any more, so nothing is needed here for now. Thank you for sorting it out."
-)
-PUSHED = (
-    "{who}, this ticket now waits in {stretch_goals}: nobody was assigned to it an hour before {sprint} starts. "
-    "Assign someone and move it back whenever it should go ahead."
-)
-AGAIN = "{who}, a field of {ticket} is empty again: {missing}. It is due by {deadline}; filling it in is enough."
-YOURS = (
-    "{who}, these tickets of {sprint} still need something. Filling in the fields is enough, each follows by itself."
-)
-LIST = "{who}, these tickets of {sprint} are not ready yet. Their people were asked; maybe somebody could use a hand."
-UNASSIGNED = "{who}, these tickets of {sprint} have no assignee, and the sprint starts at {start}."
-FOOTER = "Crafty, rule green-ticket. The comment changes as the ticket does."
-REVIEWED_BY_ASSIGNEE = "Reviewer (the assignee cannot review their own work)"
+ASK = "{who}, could you fill in the {missing}, so that this ticket is ready for {sprint}?"
+DUE = "Planning needs it by {deadline}."
+LATE = "It helps until {start}, when the sprint starts."
+FINAL = "The sprint is about to start, and it helps even now."
+WAYS = " If the ticket can wait, moving it to {refuge} is fine too. This comment follows by itself."
+SECOND_PAIR_OF_EYES = "Reviewer (so far only the assignee is named; a second pair of eyes is needed)"
 
-DIGEST_DELAY = timedelta(minutes=10)
+GREEN = "This ticket is ready: it has an estimate, an assignee and a reviewer. Thank you!"
+MOVED = (
+    "This ticket is not in the next sprint any more, so nothing is needed here for now. Thank you for sorting it out!"
+)
+FINISHED = "This ticket is finished, so nothing is needed here any more. Thank you!"
+PUSHED = (
+    "{who}, please assign somebody to {ticket} and move it back whenever it should go ahead. It waits in "
+    "{stretch_goals} for now, because nobody was assigned an hour before {sprint} starts."
+)
+AGAIN = "{who}, could you look at {ticket} once more? This is empty again: {missing}. "
+
+YOURS = "{who}, could you fill in what is missing here by {start}, when {sprint} starts? What can wait may come later."
+LIST = (
+    "{who}, could you see who might use a hand by {start}, when {sprint} starts? These tickets are not ready yet; "
+    "their people were asked."
+)
+UNASSIGNED = "{who}, could you find somebody for these tickets by {start}, when {sprint} starts? Nobody is assigned."
+
+FOOTER = "Crafty, rule green-ticket. Reasons: crafty why {ticket}"
+
+DIGEST_DELAY: Final = timedelta(minutes=10)
+"""How long a list waits for the tickets that are looked at a little later."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +98,19 @@ class _Case:
     def link(self) -> Link:
         return Link(f"{self.ticket.key} {self.ticket.summary}", self.ticket.url)
 
+    @property
+    def deadline(self) -> datetime:
+        """The cell's deadline, or the final check where the sprint ends before it."""
+        return min(self.window.green_deadline, self.window.final_check)
+
+    @property
+    def is_late(self) -> bool:
+        return self.ctx.now >= self.deadline
+
+    @property
+    def is_final(self) -> bool:
+        return self.ctx.now >= self.window.final_check
+
     def moment(self, at: datetime) -> Moment:
         return Moment(at, self.ctx.cell.calendar.zone.key)
 
@@ -88,14 +120,17 @@ def check(ticket: Ticket, ctx: Context) -> Verdict:
     if ticket.is_subtask or ticket.kind.casefold() == "epic":
         return Verdict.passed("sub-tasks and epics need not be ready for a sprint")
     if ticket.is_done or ticket.status.casefold() in ctx.cell.statuses.finished:
-        return Verdict.passed(f"the ticket is finished ({ticket.status})")
+        return withdrawn(ticket, ctx, f"the ticket is finished ({ticket.status})", _message(ticket, FINISHED))
+    if ctx.said and ctx.said.state == "pushed" and ticket.is_in(ctx.sprints.stretch_goals):
+        return Verdict.passed("it was moved to Stretch Goals, where it may wait")
     missing = tuple(_missing(ticket))
     if not missing:
-        text = Message((paragraph(GREEN), small(FOOTER)))
+        text = _message(ticket, GREEN)
         return passed_and_told(ticket, ctx, "it has an estimate, an assignee and a reviewer", "green", text)
-    if not ticket.is_in(ctx.sprints.next):
+    sprint = ctx.sprints.next
+    if sprint is None or not ticket.is_in(sprint):
         return _elsewhere(ticket, ctx)
-    return _not_ready(ticket, ctx, missing)
+    return _not_ready(_Case(ticket, ctx, sprint, ctx.cell.window(ctx.now, ctx.sprints), missing))
 
 
 def _missing(ticket: Ticket) -> Iterator[str]:
@@ -108,59 +143,100 @@ def _missing(ticket: Ticket) -> Iterator[str]:
 
 
 def _elsewhere(ticket: Ticket, ctx: Context) -> Verdict:
-    if ticket.running_sprint or (ctx.said and ctx.said.state == "pushed"):
-        return Verdict.passed("it is not in the next sprint")
-    return passed_and_told(
-        ticket, ctx, "it is not in the next sprint", "moved", Message((paragraph(MOVED), small(FOOTER)))
-    )
+    if ticket.running_sprint:
+        return Verdict.passed("it is not in the next sprint: its sprint runs already")
+    return withdrawn(ticket, ctx, "it is not in the next sprint", _message(ticket, MOVED))
 
 
-def _not_ready(ticket: Ticket, ctx: Context, missing: tuple[str, ...]) -> Verdict:
-    sprint = ctx.sprints.next
-    if sprint is None:
-        return Verdict.passed("the board has no next sprint")
-    case = _Case(ticket, ctx, sprint, ctx.cell.window(ctx.now, ctx.sprints), missing)
-    lead = ctx.cell.calendar.subtract_working_time(case.window.green_deadline, ctx.params.reminder_lead)
-    if ctx.now < lead:
-        return Verdict.wait(f"{case.reason}; time enough until the reminder", _recheck(case, lead))
-    if ctx.now < case.window.green_deadline:
-        return asked(ticket, ctx, case.reason, _question(case), *_ping(case), again=case.window.green_deadline)
-    if ctx.now < case.window.final_check:
-        also = (*_ping(case), *_digests(case))
-        return asked(
-            ticket, ctx, f"{case.reason}; the deadline is over", _question(case), *also, again=case.window.final_check
-        )
+def _not_ready(case: _Case) -> Verdict:
+    ticket, ctx = case.ticket, case.ctx
+    lead = _lead(case)
+    if ctx.now < min(lead, case.deadline):
+        return _early(case, lead)
+    if not case.is_late:
+        return asked(ticket, ctx, case.reason, _question(case), *_ping(case), again=case.deadline)
+    if not case.is_final:
+        reason, again = f"{case.reason}; the deadline is over", case.window.final_check
+        return asked(ticket, ctx, reason, _question(case), *_ping(case), *_digests(case), again=again)
     return _final(case)
 
 
+def _lead(case: _Case) -> datetime:
+    return case.ctx.cell.calendar.subtract_working_time(
+        case.deadline, case.ctx.params.reminder_lead, _time_off_of_responsible(case)
+    )
+
+
+def _time_off_of_responsible(case: _Case) -> TimeOff:
+    """Empty while the person is not known: that can only put a look off, and nobody is asked before they are known."""
+    try:
+        return absences(case.ticket.responsible, case.window)
+    except Unknown:
+        return ()
+
+
+def _early(case: _Case, lead: datetime) -> Verdict:
+    """A comment that stands already, because dates have moved since, is kept true; nobody is asked anew."""
+    if case.ctx.said_in(case.occasion):
+        return asked(case.ticket, case.ctx, case.reason, _question(case), again=lead)
+    return wait_until(lead, case.ticket, f"{case.reason}; time enough until the reminder")
+
+
 def _final(case: _Case) -> Verdict:
-    stretch_goals = case.ctx.sprints.stretch_goals
+    ticket, ctx, stretch_goals = case.ticket, case.ctx, case.ctx.sprints.stretch_goals
     reason = f"{case.reason}; final check before the sprint starts"
-    if case.ticket.assignee is not None:
-        return asked(case.ticket, case.ctx, reason, _question(case))
-    if not case.ctx.params.push_unassigned or stretch_goals is None:
-        return asked(case.ticket, case.ctx, reason, _question(case), *_unassigned(case))
-    pushed = paragraph(PUSHED, who=_addressee(case), stretch_goals=stretch_goals.name, sprint=case.sprint.name)
-    text = Message((pushed, small(FOOTER)))
-    comment = Comment(ticket=case.ticket.key, occasion=case.occasion, state="pushed", message=text)
-    move = MoveToSprint(ticket=case.ticket.key, occasion=case.occasion, sprint=stretch_goals.id)
-    return Verdict.act(f"{reason}: nobody is assigned, so it moves to {stretch_goals.name}", move, comment)
+    if ticket.assignee is not None:
+        return asked(ticket, ctx, reason, _question(case), *_ping(case))
+    if ctx.said_in(case.occasion, "pushed"):
+        return Verdict.passed("it was moved to Stretch Goals already, and whoever moves it back knows best")
+    if not ctx.params.push_unassigned or stretch_goals is None:
+        return asked(ticket, ctx, reason, _question(case), *_ping(case), *_unassigned(case))
+    return Verdict.act(
+        f"{reason}: nobody is assigned, so it moves to {stretch_goals.name}",
+        MoveToSprint(ticket=ticket.key, occasion=case.occasion, sprint=stretch_goals.id),
+        *_pushed(case, stretch_goals),
+    )
+
+
+def _pushed(case: _Case, stretch_goals: Sprint) -> Iterator[Action]:
+    who, place = _addressee(case), stretch_goals.name
+    text = paragraph(PUSHED, who=who, ticket="this ticket", stretch_goals=place, sprint=case.sprint.name)
+    message = Message((text, _footer(case.ticket.key)))
+    yield Comment(ticket=case.ticket.key, occasion=case.occasion, state="pushed", message=message)
+    if case.ctx.said_in(case.occasion) and isinstance(who, Person):
+        text = paragraph(PUSHED, who=who, ticket=case.link, stretch_goals=place, sprint=case.sprint.name)
+        message = Message((text, _footer(case.ticket.key)))
+        yield Notify(person=who, occasion=f"{case.occasion}:pushed", message=message)
 
 
 def _question(case: _Case) -> Comment:
+    ask = paragraph(ASK, who=_addressee(case), missing=_listed(case.missing), sprint=case.sprint.name)
     items = (
         item("Estimate", is_done="estimate" not in case.missing),
         item(_assignee_line(case.ticket), is_done="assignee" not in case.missing),
         item(_reviewer_line(case.ticket), is_done="reviewer" not in case.missing),
     )
-    deadline = case.moment(case.window.green_deadline)
-    why = paragraph(WHY, deadline=deadline, stretch_goals=case.ctx.cell.stretch_goals)
-    text = Message(
-        (paragraph(ASK, who=_addressee(case), sprint=case.sprint.name), Checklist(items), why, small(FOOTER))
-    )
-    return Comment(
-        ticket=case.ticket.key, occasion=case.occasion, state=f"missing {_listed(case.missing)}", message=text
-    )
+    ways = Paragraph((*_by_when(case).inlines, *paragraph(WAYS, refuge=_refuge(case)).inlines))
+    text = Message((ask, Checklist(items), ways, _footer(case.ticket.key)))
+    return Comment(ticket=case.ticket.key, occasion=case.occasion, state=_state(case), message=text)
+
+
+def _state(case: _Case) -> str:
+    stage = " at the final check" if case.is_final else " after the deadline" if case.is_late else ""
+    return f"{ASKING} {_listed(case.missing)}{stage}"
+
+
+def _by_when(case: _Case) -> Paragraph:
+    if case.is_final:
+        return paragraph(FINAL)
+    if case.is_late:
+        return paragraph(LATE, start=case.moment(case.window.end))
+    return paragraph(DUE, deadline=case.moment(case.deadline))
+
+
+def _refuge(case: _Case) -> str:
+    stretch_goals = case.ctx.sprints.stretch_goals
+    return stretch_goals.name if stretch_goals else "the backlog"
 
 
 def _addressee(case: _Case) -> Person | str:
@@ -172,51 +248,56 @@ def _assignee_line(ticket: Ticket) -> str:
 
 
 def _reviewer_line(ticket: Ticket) -> str:
-    return REVIEWED_BY_ASSIGNEE if ticket.is_reviewed_by_assignee and not ticket.reviewers else "Reviewer"
+    return SECOND_PAIR_OF_EYES if ticket.is_reviewed_by_assignee and not ticket.reviewers else "Reviewer"
 
 
-def _ping(case: _Case) -> Iterator[Action]:
+def _ping(case: _Case) -> Iterator[Notify]:
     """Edits notify nobody, so a ticket that was ready and is not any more also gets its person a chat message."""
     said, person = case.ctx.said, case.ticket.responsible
-    if person is None or said is None or said.occasion != case.occasion or said.state.startswith("missing"):
+    if person is None or said is None or said.occasion != case.occasion or case.ctx.is_asking:
         return
-    deadline = case.moment(case.window.green_deadline)
-    again = paragraph(AGAIN, who=person, ticket=case.link, missing=_listed(case.missing), deadline=deadline)
-    text = Message((again, small(FOOTER)))
+    again = paragraph(AGAIN, who=person, ticket=case.link, missing=_listed(case.missing))
+    text = Message((Paragraph((*again.inlines, *_by_when(case).inlines)), _footer(case.ticket.key)))
     yield Notify(person=person, occasion=f"{case.occasion}:again-{said.turns}", message=text)
 
 
 def _digests(case: _Case) -> Iterator[Digest]:
+    """A line for the responsible person's list, and one for the list of each of those who keep an eye on the sprint."""
+    if case.ticket.responsible:
+        yield _digest(case, case.ticket.responsible, "yours", YOURS)
     day = case.window.day_of(case.ctx.now)
-    planners = [case.ctx.cell.roles.get("sprint_planning_manager"), *case.ctx.cell.on_duty("firefighter", day)[:1]]
-    recipients = [(case.ticket.responsible, "yours", YOURS), *((planner, "list", LIST) for planner in planners)]
-    for person, name, intro in recipients:
-        if person:
-            yield _digest(
-                case, person, f"{case.occasion}:{name}", paragraph(intro, who=person, sprint=case.sprint.name)
-            )
-
-
-def _digest(case: _Case, person: Person, occasion: str, intro: Paragraph) -> Digest:
-    line = item("{ticket}: {missing}", ticket=case.link, missing=_listed(case.missing))
-    at = max(case.ctx.now, case.window.green_deadline) + DIGEST_DELAY
-    return Digest(person=person, occasion=occasion, intro=intro, line=line, footer=small(FOOTER), at=at)
+    manager, first = case.ctx.cell.roles.get("sprint_planning_manager"), case.ctx.cell.on_duty("firefighter", day)[:1]
+    for person in {person.id: person for person in (manager, *first) if person}.values():
+        yield _digest(case, person, "list", LIST)
 
 
 def _unassigned(case: _Case) -> Iterator[Digest]:
-    planner = case.ctx.cell.roles.get("sprint_planning_manager")
-    if planner:
-        start = case.moment(case.window.end)
-        intro = paragraph(UNASSIGNED, who=planner, sprint=case.sprint.name, start=start)
-        yield _digest(case, planner, f"{case.occasion}:unassigned", intro)
+    manager = case.ctx.cell.roles.get("sprint_planning_manager")
+    if manager:
+        yield _digest(case, manager, "unassigned", UNASSIGNED)
+
+
+def _digest(case: _Case, person: Person, name: str, template: str) -> Digest:
+    return Digest(
+        person=person,
+        occasion=f"{case.occasion}:{name}",
+        intro=paragraph(template, who=person, sprint=case.sprint.name, start=case.moment(case.window.end)),
+        line=item("{ticket}: {missing}", ticket=case.link, missing=_listed(case.missing)),
+        footer=_footer("and a ticket's key"),
+        at=case.ctx.now + DIGEST_DELAY,
+    )
+
+
+def _message(ticket: Ticket, text: str) -> Message:
+    return Message((paragraph(text), _footer(ticket.key)))
+
+
+def _footer(ticket: str) -> Small:
+    return small(FOOTER, ticket=ticket)
 
 
 def _listed(missing: tuple[str, ...]) -> str:
     return " and ".join((", ".join(missing[:-1]), missing[-1])) if len(missing) > 1 else missing[0]
-
-
-def _recheck(case: _Case, at: datetime) -> Recheck:
-    return Recheck(subject=case.ticket.key, at=at)
 
 
 RULE = Rule(

@@ -1,23 +1,35 @@
 """A ticket of the running sprint has somebody to review it.
 
 Asks once per ticket and sprint: at once when the ticket waits for review, after a grace of working time while it is in
-progress. The assignee, a newcomer on trial and somebody who is away until after the sprint do not count as reviewers.
-A working day after the question, a firefighter is made the reviewer or the firefighters are asked once more. Recurring
-tickets and sub-tasks need no reviewer.
+progress; days off of the assignee do not count. The assignee, a newcomer on trial and somebody who is away until after
+the sprint do not count as reviewers. A working day after a ticket that waits for review was asked about, a firefighter
+is made the reviewer or the firefighters are asked once more. Recurring tickets and sub-tasks need no reviewer.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import Final
 
 from pydantic import Field
 
-from service.actions import Action, Comment, Notify, Recheck, SetReviewer
+from service.actions import Comment, Notify, SetReviewer
 from service.calendar import SprintWindow
 from service.events import Due, TicketChanged
 from service.facts import Person, Sprint, Ticket, names_of
-from service.rules._base import Context, Rule, RuleParams, Verdict, asked, passed_and_told
-from service.texts import Link, Message, Paragraph, paragraph, small
+from service.rules._base import (
+    ASKING,
+    Context,
+    Rule,
+    RuleParams,
+    Verdict,
+    absences,
+    asked,
+    passed_and_told,
+    wait_until,
+    withdrawn,
+)
+from service.texts import Link, Message, Moment, Paragraph, paragraph, small
 from service.values import WorkingTime
 
 
@@ -36,22 +48,35 @@ class Params(RuleParams):
     )
 
 
-ASK = "{who}, who could review this ticket? {shortcoming}"
-WAYS = "Put somebody's name in the reviewer field; this comment follows by itself. "
-HELP = "If nobody comes to mind, {firefighters} on firefighter duty can help."
-NO_HELP = "If nobody comes to mind, ask in the team's channel."
-ASKED_AGAIN = "The firefighters were asked again."
-REVIEWED = "{reviewers} reviews this ticket. Thank you!"
-TAKEN = "{firefighter}, on firefighter duty, reviews this ticket now, since nobody else was found. Thank you!"
-CHAT = "{who}, {ticket} waits for review and has no reviewer. Could you take it, or find somebody?"
-CHAT_AGAIN = "{who}, {ticket} still has no reviewer, a day after the question. Could one of you take it?"
-CHAT_TAKEN = "{who}, you are the reviewer of {ticket} now: nobody else was found, and you are on firefighter duty."
-FOOTER = "Crafty, rule missing-reviewer. The comment changes as the ticket does."
+ASK = "{who}, who could review this ticket? {shortcoming}."
+WAYS = "A name in the reviewer field is all it takes, and this comment follows by itself. "
+WAYS_UNTIL = "A name in the reviewer field by {due} is all it takes. "
+HELP = "The firefighters can help to find somebody: {firefighters}."
+STEP_IN = "After that the firefighters step in: {firefighters}."
+ASKED_AGAIN = "The firefighters have been asked once more: {firefighters}."
+NO_FIREFIGHTER = "If nobody comes to mind, the team's channel may know somebody."
 
-NOBODY = "Nobody is named yet."
-ASSIGNEE = "So far only the assignee is named, and a second pair of eyes is needed."
-NEWCOMER = "{name} is new here, so somebody experienced is needed beside them."
-AWAY = "{name} is away until after the sprint."
+NOBODY = "Nobody is named yet"
+ASSIGNEE = "So far only the assignee is named, and a second pair of eyes is needed"
+NEWCOMER = "{are} new here, so somebody experienced is needed as well"
+AWAY = "{are} away until after the sprint"
+
+REVIEWED = "{reviewers} {review} this ticket. Thank you!"
+TAKEN = "{firefighter}, on firefighter duty, reviews this ticket now, since nobody else was found. Thank you!"
+NOT_NEEDED = "This ticket needs no reviewer any more. Thank you!"
+CHAT = "{who}, could you review {ticket}, or find somebody who can? It waits for review. {shortcoming}."
+CHAT_AGAIN = "{who}, could one of you review {ticket}? A working day after the question there is still nobody."
+CHAT_TAKEN = (
+    "{who}, you are the reviewer of {ticket} now: nobody else was found, and you are on firefighter duty. Should it "
+    "not suit you, put another name in its reviewer field. Thank you!"
+)
+FOOTER = "Crafty, rule missing-reviewer. Reasons: crafty why {ticket}"
+
+ENOUGH: Final = timedelta(hours=12)
+"""The working time a review needs: half a day. Whoever has less of it left before the sprint's end is away too long."""
+
+_TAKEN: Final = "taken by"
+_AGAIN: Final = f"{ASKING} reviewer, asked again"
 
 
 @dataclass(frozen=True)
@@ -85,102 +110,172 @@ class _Case:
             one for one in on_duty if not one.is_same(self.ticket.assignee) and not one.is_away_from(today, today)
         )
 
+    @property
+    def has_been_helped(self) -> bool:
+        """Whether the firefighters stepped in already in this sprint."""
+        said = self.ctx.said
+        return said is not None and said.occasion == self.occasion and said.state.startswith((_TAKEN, _AGAIN))
+
 
 def check(ticket: Ticket, ctx: Context) -> Verdict:
     """Whether somebody can review this ticket, and whom to ask where nobody can."""
     status, statuses = ticket.status.casefold(), ctx.cell.statuses
     if ticket.is_subtask or status in statuses.recurring:
-        return Verdict.passed("sub-tasks and recurring tickets need no reviewer")
+        return _not_needed(ticket, ctx, "sub-tasks and recurring tickets need no reviewer")
     sprint = ticket.running_sprint
     if sprint is None:
-        return Verdict.passed("it is not in a running sprint")
+        return _not_needed(ticket, ctx, "it is not in a running sprint")
+    if status not in statuses.need_review | statuses.in_progress:
+        return _not_needed(ticket, ctx, f"{ticket.status} needs no reviewer")
     window = ctx.cell.window(ctx.now, ctx.sprints)
     shortcoming = _shortcoming(ticket, ctx, window)
     if shortcoming is None:
-        text = Message((paragraph(REVIEWED, reviewers=names_of(ticket.reviewers)), small(FOOTER)))
-        return passed_and_told(ticket, ctx, f"{names_of(ticket.reviewers)} can review it", "reviewed", text)
+        return _reviewed(ticket, ctx)
     case = _Case(ticket, ctx, sprint, window, shortcoming)
-    if status in statuses.need_review:
-        return _waits_for_review(case)
-    if status in statuses.in_progress:
-        return _in_progress(case)
-    return Verdict.passed(f"{ticket.status} needs no reviewer")
+    return _waits_for_review(case) if status in statuses.need_review else _in_progress(case)
+
+
+def _not_needed(ticket: Ticket, ctx: Context, reason: str) -> Verdict:
+    return withdrawn(ticket, ctx, reason, _message(paragraph(NOT_NEEDED), ticket))
+
+
+def _reviewed(ticket: Ticket, ctx: Context) -> Verdict:
+    names, reason = names_of(ticket.reviewers), f"{names_of(ticket.reviewers)} can review it"
+    if ctx.said and ctx.said.state == f"{_TAKEN} {names}":
+        return Verdict.passed(reason)
+    review = "reviews" if len(ticket.reviewers) == 1 else "review"
+    text = _message(paragraph(REVIEWED, reviewers=names, review=review), ticket)
+    return passed_and_told(ticket, ctx, reason, f"reviewed by {names}", text)
 
 
 def _shortcoming(ticket: Ticket, ctx: Context, window: SprintWindow) -> str | None:
     """Why nobody can review the ticket, as a sentence; None where somebody can."""
     if not ticket.reviewers:
         return ASSIGNEE if ticket.is_reviewed_by_assignee else NOBODY
-    today, last = (ctx.cell.calendar.local(at).date() for at in (ctx.now, window.end))
-    present = [person for person in ticket.reviewers if not person.is_away_from(today, last)]
+    present = [person for person in ticket.reviewers if not _is_away_too_long(person, ctx.now, window)]
     if not present:
-        return AWAY.format(name=names_of(ticket.reviewers))
-    return NEWCOMER.format(name=names_of(present)) if all(person.newcomer for person in present) else None
+        return AWAY.format(are=_are(ticket.reviewers))
+    return NEWCOMER.format(are=_are(present)) if all(person.newcomer for person in present) else None
+
+
+def _is_away_too_long(person: Person, now: datetime, window: SprintWindow) -> bool:
+    """Whether the sprint leaves time for a review, but not to somebody who is off as this person is."""
+    if not person.time_off:
+        return False
+    left = window.calendar.working_time_between(now, window.end)
+    return window.calendar.working_time_between(now, window.end, person.time_off) < ENOUGH <= left
+
+
+def _are(people: Iterable[Person]) -> str:
+    people = tuple(people)
+    return f"{names_of(people)} {'is' if len(people) == 1 else 'are'}"
 
 
 def _in_progress(case: _Case) -> Verdict:
     ticket, ctx = case.ticket, case.ctx
-    due = ctx.cell.calendar.add_working_time(ticket.entered_status_at, ctx.params.grace)
+    due = ctx.cell.calendar.add_working_time(
+        ticket.entered_status_at, ctx.params.grace, absences(ticket.assignee, case.window)
+    )
     if ctx.now < due:
-        return Verdict.wait(f"{case.reason}; still in the grace period", Recheck(subject=ticket.key, at=due))
+        return wait_until(due, ticket, f"{case.reason}; still in the grace period")
     people = tuple(person for person in (ticket.assignee, ticket.epic_owner) if person)
-    return asked(ticket, ctx, case.reason, _question(case, people[:1] if _are_one(people) else people))
+    who = people[:1] if _are_one(people) else people
+    return asked(ticket, ctx, case.reason, _question(case, who, _ways(case), f"{ASKING} reviewer"))
 
 
 def _are_one(people: tuple[Person, ...]) -> bool:
     return len(people) == 2 and people[0].is_same(people[1])
 
 
+def _ways(case: _Case) -> Paragraph:
+    due = case.window.review_deadline
+    ways = paragraph(WAYS) if case.ctx.now >= due else paragraph(WAYS_UNTIL, due=_moment(case, due))
+    return _joined(ways, _firefighters(case, HELP))
+
+
 def _waits_for_review(case: _Case) -> Verdict:
-    said = case.ctx.said if case.ctx.said_in(case.occasion) else None
-    first_asked = said.at if said else case.ctx.now
-    due = case.ctx.cell.calendar.add_working_time(first_asked, case.ctx.params.patience)
-    if case.ctx.now >= due:
+    due = case.ctx.cell.calendar.add_working_time(_asked_at(case), case.ctx.params.patience)
+    if case.has_been_helped or case.ctx.now >= due:
         return _step_in(case)
-    comment = _question(case, (case.ticket.assignee,) if case.ticket.assignee else ())
-    also = () if case.ctx.said_in(case.occasion, comment.state) else _tell_firefighters(case, CHAT, "")
-    return asked(case.ticket, case.ctx, case.reason, comment, *also, again=due)
+    ways = _joined(paragraph(WAYS_UNTIL, due=_moment(case, due)), _firefighters(case, STEP_IN))
+    comment = _question(case, _assignee(case), ways, f"{ASKING} reviewer, waits for review")
+    return asked(case.ticket, case.ctx, case.reason, comment, *_tell_firefighters(case), again=due)
+
+
+def _asked_at(case: _Case) -> datetime:
+    """When it was asked who takes the review that is due; what was asked while in progress was another matter."""
+    said = case.ctx.said
+    if said is None or said.occasion != case.occasion:
+        return case.ctx.now
+    return max(said.at, case.ticket.entered_status_at)
 
 
 def _step_in(case: _Case) -> Verdict:
     reason = f"{case.reason}; nobody was found since the question"
     taken = case.ctx.situation.reviews_taken
-    if case.ctx.params.assign_firefighter and case.firefighters:
-        return _assign(case, reason, min(case.firefighters, key=lambda one: taken.get(one.jira or "", 0)))
-    comment = _question(case, (case.ticket.assignee,) if case.ticket.assignee else (), ASKED_AGAIN)
-    also = () if case.ctx.said_in(case.occasion, comment.state) else _tell_firefighters(case, CHAT_AGAIN, ":again")
-    return asked(case.ticket, case.ctx, reason, comment, *also)
+    able = [one for one in case.firefighters if one.jira and not one.newcomer]
+    if case.ctx.params.assign_firefighter and able and not case.has_been_helped:
+        return _assign(case, reason, min(able, key=lambda one: taken.get(one.jira or "", 0)))
+    ways = _joined(paragraph(WAYS), _firefighters(case, ASKED_AGAIN))
+    comment = _question(case, _assignee(case), ways, _AGAIN)
+    return asked(case.ticket, case.ctx, reason, comment, *_tell_firefighters_again(case))
 
 
 def _assign(case: _Case, reason: str, firefighter: Person) -> Verdict:
-    text = Message((paragraph(TAKEN, firefighter=firefighter.name), small(FOOTER)))
-    chat = _chat(paragraph(CHAT_TAKEN, who=firefighter, ticket=case.link))
+    key, taken = case.ticket.key, f"{case.occasion}:taken-{case.ctx.said.turns if case.ctx.said else 0}"
+    text = _message(paragraph(TAKEN, firefighter=firefighter.name), case.ticket)
+    chat = _message(paragraph(CHAT_TAKEN, who=firefighter, ticket=case.link), case.ticket)
     return Verdict.act(
         f"{reason}, so {firefighter.name} on firefighter duty takes it",
-        SetReviewer(ticket=case.ticket.key, occasion=case.occasion, person=firefighter, sprint=case.sprint.id),
-        Comment(ticket=case.ticket.key, occasion=case.occasion, state="taken", message=text),
-        Notify(person=firefighter, occasion=f"{case.occasion}:taken", message=chat),
+        SetReviewer(ticket=key, occasion=taken, person=firefighter, sprint=case.sprint.id),
+        Comment(ticket=key, occasion=case.occasion, state=f"{_TAKEN} {firefighter.name}", message=text),
+        Notify(person=firefighter, occasion=taken, message=chat),
     )
 
 
-def _question(case: _Case, people: tuple[Person, ...], *lines: str) -> Comment:
+def _assignee(case: _Case) -> tuple[Person, ...]:
+    return (case.ticket.assignee,) if case.ticket.assignee else ()
+
+
+def _question(case: _Case, people: tuple[Person, ...], ways: Paragraph, stage: str) -> Comment:
     who = people or case.ticket.responsible or "Hello"
-    help_line = paragraph(HELP, firefighters=names_of(case.firefighters)) if case.firefighters else paragraph(NO_HELP)
-    ways = Paragraph((*paragraph(WAYS).inlines, *help_line.inlines))
     ask = paragraph(ASK, who=who, shortcoming=case.shortcoming)
-    text = Message((ask, ways, *(paragraph(line) for line in lines), small(FOOTER)))
-    state = " ".join((case.ticket.status.casefold(), case.shortcoming, *lines))
-    return Comment(ticket=case.ticket.key, occasion=case.occasion, state=state, message=text)
+    return Comment(
+        ticket=case.ticket.key,
+        occasion=case.occasion,
+        state=f"{stage}: {case.shortcoming}",
+        message=_message(ask, case.ticket, ways),
+    )
 
 
-def _tell_firefighters(case: _Case, template: str, suffix: str) -> Iterator[Action]:
+def _firefighters(case: _Case, template: str) -> Paragraph:
+    if not case.firefighters:
+        return paragraph(NO_FIREFIGHTER)
+    return paragraph(template, firefighters=names_of(case.firefighters))
+
+
+def _tell_firefighters(case: _Case) -> Iterator[Notify]:
     for person in case.firefighters:
-        message = _chat(paragraph(template, who=person, ticket=case.link))
-        yield Notify(person=person, occasion=f"{case.occasion}{suffix}", message=message)
+        text = paragraph(CHAT, who=person, ticket=case.link, shortcoming=case.shortcoming)
+        yield Notify(person=person, occasion=case.occasion, message=_message(text, case.ticket))
 
 
-def _chat(text: Paragraph) -> Message:
-    return Message((text, small("Crafty, rule missing-reviewer.")))
+def _tell_firefighters_again(case: _Case) -> Iterator[Notify]:
+    for person in case.firefighters:
+        text = paragraph(CHAT_AGAIN, who=person, ticket=case.link)
+        yield Notify(person=person, occasion=f"{case.occasion}:again", message=_message(text, case.ticket))
+
+
+def _moment(case: _Case, at: datetime) -> Moment:
+    return Moment(at, case.ctx.cell.calendar.zone.key)
+
+
+def _joined(first: Paragraph, second: Paragraph) -> Paragraph:
+    return Paragraph((*first.inlines, *second.inlines))
+
+
+def _message(text: Paragraph, ticket: Ticket, *more: Paragraph) -> Message:
+    return Message((text, *more, small(FOOTER, ticket=ticket.key)))
 
 
 RULE = Rule(

@@ -1,0 +1,148 @@
+"""The whole service in one process, between stand-ins, under a clock that jumps from one due moment to the next."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import httpx
+from pydantic import SecretStr
+from redis.asyncio import Redis
+
+from service import store
+from service.app import create_app
+from service.config import load_config
+from service.demo._sender import WebhookSender, WebhookTarget
+from service.demo.jira import Flavour, JiraStandIn
+from service.demo.server import serve
+from service.demo.stand_in_chat import ChatStandIn
+from service.demo.stand_in_forum import ForumStandIn
+from service.embedded import embedded_redis
+from service.engine import rulebook
+from service.facts import Person
+from service.ledger import Ledger
+from service.queue import Queue
+from service.roster import team_from
+from service.settings import Settings
+from service.worker import Worker, worker_from
+
+SECRET: Final = "the demo's webhook secret"
+TOKEN: Final = "the-demo-token"
+_POLL_SECONDS: Final = 0.005
+
+
+class StoryClock:
+    """A clock that the story sets."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Everything that plays. url: where Crafty's API answers."""
+
+    clock: StoryClock
+    jira: JiraStandIn
+    forum: ForumStandIn
+    chat: ChatStandIn
+    url: str
+    ledger: Ledger
+    queue: Queue
+    worker: Worker
+    people: tuple[Person, ...]
+
+    async def until(self, at: datetime) -> None:
+        """Lets time pass up to `at`; whatever falls due on the way happens at its own moment."""
+        await self.settled()
+        while True:
+            _, following = await self.queue.outlook()
+            if following is None or following > at:
+                break
+            await self._jump(max(following, self.clock.now))
+        await self._jump(at)
+
+    async def settled(self) -> None:
+        """Returns when every webhook is answered and nothing is due or under way."""
+        while True:
+            await asyncio.gather(self.jira.sender.drain(), self.forum.sender.drain())
+            is_busy, _ = await self.queue.outlook()
+            if not is_busy and not self.worker.job_counter and self._is_quiet():
+                return
+            await asyncio.sleep(_POLL_SECONDS)
+
+    async def _jump(self, at: datetime) -> None:
+        self.clock.now = at
+        await self.queue.want()
+        await self.settled()
+
+    def _is_quiet(self) -> bool:
+        return not any(
+            delivery.status is None for delivery in (*self.jira.sender.deliveries, *self.forum.sender.deliveries)
+        )
+
+
+@asynccontextmanager
+async def stage(start: datetime, config: Path, flavour: Flavour = "cloud") -> AsyncIterator[Stage]:
+    """Sets everything up at the moment `start`, on an empty store, and takes it down again.
+
+    config: the crafty.toml to play by.
+    """
+    async with AsyncExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="crafty-demo-"))
+        redis_url = await stack.enter_async_context(embedded_redis(Path(folder)))
+        yield await _set_up(stack, redis_url, StoryClock(start), config, flavour)
+
+
+async def _set_up(stack: AsyncExitStack, redis_url: str, clock: StoryClock, config: Path, flavour: Flavour) -> Stage:
+    client = await stack.enter_async_context(httpx.AsyncClient())
+    jira = JiraStandIn(flavour, clock, WebhookSender(client), token=TOKEN)
+    forum, chat = ForumStandIn(clock, WebhookSender(client), key=TOKEN), ChatStandIn(clock, TOKEN)
+    urls = [await stack.enter_async_context(serve(stand_in.app)) for stand_in in (jira, forum, chat)]
+    jira.base_url = urls[0]
+    settings = _settings(config, jira.bot.email, flavour, *urls)
+    team, book = team_from(settings.config), rulebook(settings.config)
+    url = await stack.enter_async_context(serve(create_app(settings, redis_url, team, book, clock)))
+    jira.sender.target = WebhookTarget(f"{url}/webhooks/jira", SECRET)
+    forum.sender.target = WebhookTarget(f"{url}/webhooks/discourse", SECRET)
+    worker = worker_from(settings, redis_url, team, book, clock)
+    await stack.enter_async_context(_running(worker))
+    redis = Redis(connection_pool=store.connect(redis_url))
+    stack.push_async_callback(redis.aclose, close_connection_pool=True)
+    return Stage(clock, jira, forum, chat, url, Ledger(redis), Queue(redis, clock), worker, team.members)
+
+
+def _settings(config: Path, email: str, flavour: Flavour, jira_url: str, forum_url: str, chat_url: str) -> Settings:
+    return Settings(
+        config=load_config(config),
+        jira_url=jira_url,
+        jira_kind=flavour,
+        jira_email=email,
+        jira_token=SecretStr(TOKEN),
+        jira_webhook_secret=SecretStr(SECRET),
+        discourse_url=forum_url,
+        discourse_api_key=SecretStr(TOKEN),
+        discourse_api_username="crafty",
+        discourse_webhook_secret=SecretStr(SECRET),
+        mattermost_url=chat_url,
+        mattermost_token=SecretStr(TOKEN),
+    )
+
+
+@asynccontextmanager
+async def _running(worker: Worker) -> AsyncIterator[None]:
+    running = asyncio.create_task(worker.main())
+    try:
+        yield
+    finally:
+        worker.stop()
+        await running

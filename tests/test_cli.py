@@ -1,0 +1,111 @@
+"""The command line as a person meets it: output, exit codes, one sentence for a mistake."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from tests.builders import CONFIG
+
+CRAFTY = [sys.executable, "-m", "service.cli"]
+
+
+def crafty(folder: Path, *words: str, environ: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+    """Runs the command in a folder of its own, with nothing of ours in its environment but `environ`."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("CRAFTY_")}
+    return subprocess.run(
+        [*CRAFTY, *words],
+        cwd=folder,
+        env={**clean, "NO_COLOR": "1", "COLUMNS": "200", **(environ or {})},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "crafty.toml").write_text(CONFIG)
+    return tmp_path
+
+
+def test_help_names_every_command(folder: Path) -> None:
+    shown = crafty(folder, "--help")
+    assert shown.returncode == 0
+    for command in ("up", "api", "worker", "why", "rules", "config"):
+        assert f" {command} " in shown.stdout
+
+
+def test_config_check_says_that_all_is_well(folder: Path) -> None:
+    shown = crafty(folder, "config", "check")
+    assert (shown.returncode, shown.stdout) == (0, "crafty.toml is fine. Cells: 1, people: 7, rules: 2.\n")
+
+
+@pytest.mark.parametrize(
+    ("mistake", "words"),
+    [
+        pytest.param("\n[rules.green-tickets]\n", ("crafty.toml:", "green-tickets", "green-ticket"), id="an unknown rule"),
+        pytest.param("\n[rules.green-ticket]\nlead = 1\n", ("crafty.toml:57", "lead"), id="an unknown parameter"),
+        pytest.param('\n[rules.green-ticket]\nmode = "loud"\n', ("crafty.toml:57", "mode"), id="an unknown mode"),
+        pytest.param("\nnonsense\n", ("crafty.toml:",), id="no TOML"),
+    ],
+)
+def test_a_mistake_in_the_configuration_is_a_sentence_with_its_line(
+    folder: Path, mistake: str, words: tuple[str, ...]
+) -> None:
+    (folder / "crafty.toml").write_text(CONFIG + mistake)
+    for command in (("config", "check"), ("up",), ("rules",)):
+        shown = crafty(folder, *command)
+        assert (shown.returncode, shown.stdout) == (2, "")
+        assert "Traceback" not in shown.stderr
+        for word in words:
+            assert word in shown.stderr
+
+
+def test_the_printed_schema_accepts_the_example_and_refuses_a_wrong_parameter(folder: Path) -> None:
+    schema = json.loads(crafty(folder, "config", "schema").stdout)
+    jsonschema.validate({"rules": {"green-ticket": {"reminder_lead": "24h"}}}, schema)
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate({"rules": {"green-ticket": {"push_unassigned": "perhaps"}}}, schema)
+
+
+def test_rules_lists_each_rule_with_its_mode(folder: Path) -> None:
+    (folder / "crafty.toml").write_text(CONFIG + '\n[rules.missing-reviewer]\nmode = "dry-run"\n')
+    listed = json.loads(crafty(folder, "rules", "--json").stdout)
+    assert {rule["name"]: rule["mode"] for rule in listed} == {"green-ticket": "on", "missing-reviewer": "dry-run"}
+    assert "dry-run" in crafty(folder, "rules").stdout
+
+
+def test_why_without_anything_running_says_how_to_start(folder: Path) -> None:
+    shown = crafty(folder, "why", "SE-1")
+    assert shown.returncode == 1
+    assert "crafty up" in shown.stderr
+
+
+def test_why_of_a_subject_that_nobody_spoke_of(folder: Path, redis_url: str) -> None:
+    shown = crafty(folder, "why", "SE-999", environ={"CRAFTY_REDIS_URL": redis_url})
+    assert shown.returncode == 0
+    assert "Nothing is known of SE-999" in shown.stdout
+
+
+def test_a_taken_port_is_a_sentence(folder: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        shown = crafty(folder, "up", environ={"CRAFTY_PORT": port})
+    assert shown.returncode == 1
+    assert port in shown.stderr
+    assert "CRAFTY_PORT" in shown.stderr
+    assert "Traceback" not in shown.stderr
+
+
+def test_an_unknown_command_is_wrong_use(folder: Path) -> None:
+    shown = crafty(folder, "dance")
+    assert shown.returncode == 2
+    assert "Traceback" not in shown.stderr
