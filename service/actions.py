@@ -76,9 +76,10 @@ class SetReviewer(_OnTicket, frozen=True, kw_only=True, tag="set_reviewer"):
 
 
 class MoveToSprint(_OnTicket, frozen=True, kw_only=True, tag="move_to_sprint"):
-    """The ticket moves to that sprint."""
+    """The ticket moves to that sprint. name: what people call it."""
 
     sprint: int
+    name: str
 
 
 class MoveToBacklog(_OnTicket, frozen=True, kw_only=True, tag="move_to_backlog"):

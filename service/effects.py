@@ -5,10 +5,10 @@ What is done again after a crash finds what stands there already: a comment by i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 from service.actions import (
     Action,
@@ -20,7 +20,6 @@ from service.actions import (
     MoveToSprint,
     Notify,
     RankTop,
-    Recheck,
     Reply,
     SetReviewer,
 )
@@ -91,26 +90,20 @@ class Effects:
 
     async def do(self, order: Order) -> Done:
         """Does it; raises NotFound where its target is gone, TryLater, or CannotAct."""
-        match order.action:
-            case Comment() as comment:
-                return await self._comment(comment, order)
-            case Notify() as notify:
-                return await self._tell(notify.person, notify.channel, notify.message, order.key)
-            case Reply() as reply:
-                return await self._reply(reply)
-            case Assign() as assign:
-                await self._jira.assign(assign.ticket, assign.person)
-            case SetReviewer() as reviewer:
-                await self._set_reviewer(reviewer)
-            case MoveToSprint() as move:
-                await self._jira.move_to_sprint(move.sprint, [move.ticket])
-            case MoveToBacklog() as move:
-                await self._jira.move_to_backlog([move.ticket])
-            case RankTop() as rank:
-                await self._rank_top(rank)
-            case Digest() | Recheck():
-                raise CannotAct(f"{order.action.kind} is no single effect")
-        return Done("done", f"{order.action.kind} of {order.action.target}")
+        doers: Mapping[type, Callable[[Any, str], Awaitable[Done]]] = {
+            Notify: self._notify,
+            Reply: self._reply,
+            Assign: self._assign,
+            SetReviewer: self._set_reviewer,
+            MoveToSprint: self._move_to_sprint,
+            MoveToBacklog: self._move_to_backlog,
+            RankTop: self._rank_top,
+        }
+        if isinstance(order.action, Comment):
+            return await self._comment(order.action, order)
+        if type(order.action) not in doers:
+            raise CannotAct(f"{order.action.kind} is no single effect")
+        return await doers[type(order.action)](order.action, order.key)
 
     async def send(self, digest: Digest, lines: Sequence[Item], key: str) -> Done:
         """Sends what a digest has gathered as one chat message."""
@@ -155,23 +148,40 @@ class Effects:
         await self._chat.direct_message(person.mattermost, message, person.timezone, key=key)
         return Done("done", f"told {person.name} in chat")
 
-    async def _reply(self, action: Reply) -> Done:
+    async def _notify(self, action: Notify, key: str) -> Done:
+        return await self._tell(action.person, action.channel, action.message, key)
+
+    async def _reply(self, action: Reply, _: str) -> Done:
         if self._forum is None:
             return Done("skipped", "no forum is configured")
         post = await self._forum.reply(action.topic, action.message)
         return Done("done", f"answered in topic {action.topic}" if post else "the answer waits for the forum's review")
 
-    async def _set_reviewer(self, action: SetReviewer) -> None:
+    async def _assign(self, action: Assign, _: str) -> Done:
+        await self._jira.assign(action.ticket, action.person)
+        return Done("done", f"assigned {action.ticket} to {action.person.name if action.person else 'nobody'}")
+
+    async def _set_reviewer(self, action: SetReviewer, _: str) -> Done:
         field = self._jira.fields.reviewer
         if field is None:
             raise CannotAct("the reviewer field was not found; name it in [jira.fields] of crafty.toml")
         await self._jira.set_user_field(action.ticket, field, action.person)
         await self._ledger.take_review(action.sprint, action.ticket, action.person.jira or action.person.name)
+        return Done("done", f"made {action.person.name} the reviewer of {action.ticket}")
 
-    async def _rank_top(self, action: RankTop) -> None:
+    async def _move_to_sprint(self, action: MoveToSprint, _: str) -> Done:
+        await self._jira.move_to_sprint(action.sprint, [action.ticket])
+        return Done("done", f"moved {action.ticket} to {action.name}")
+
+    async def _move_to_backlog(self, action: MoveToBacklog, _: str) -> Done:
+        await self._jira.move_to_backlog([action.ticket])
+        return Done("done", f"moved {action.ticket} to the backlog")
+
+    async def _rank_top(self, action: RankTop, _: str) -> Done:
         first = await self._jira.first_of_sprint(action.sprint)
         if first and first != action.ticket:
             await self._jira.rank_first(action.ticket, first)
+        return Done("done", f"put {action.ticket} on top of its sprint")
 
 
 def _case_after(action: Comment, order: Order, comment: str, before: Case | None) -> Case:

@@ -26,7 +26,7 @@ from service.texts import Item
 
 log = structlog.get_logger()
 
-FIRST_WAIT: Final = timedelta(seconds=5)
+FIRST_WAIT: Final = timedelta(seconds=1)
 LONGEST_WAIT: Final = timedelta(minutes=15)
 GIVE_UP: Final = timedelta(hours=24)
 FRESH: Final = timedelta(minutes=10)
@@ -92,6 +92,8 @@ class Jobs:
         return {"look": self._look, "perform": self._perform, "digest": self._digest, "site": self._site}
 
     async def _look(self, work: Work) -> Result:
+        if await self.ledger.is_writing(work.rule, work.subject):
+            return Result(ending="blocked", due=self.clock() + _backoff(work.tries))
         situation = await self.gatherer.situation(work.rule, work.subject)
         now = self.clock()
         due = Due(at=now, ticket=situation.ticket)

@@ -101,7 +101,12 @@ class Ledger:
     async def case(self, rule: str, subject: str) -> Case | None:
         """What the rule's comment on a subject says, None where it wrote none."""
         raw = await self._hash(f"case:{rule}:{subject}")
-        return msgspec.convert(raw, Case, strict=False) if raw else None
+        return msgspec.convert(raw, Case, strict=False) if "comment" in raw else None
+
+    async def is_writing(self, rule: str, subject: str) -> bool:
+        """Whether the rule's comment is on its way, so that what it says is about to change."""
+        async with redis_or_away():
+            return bool(await self._redis.hexists(f"{PREFIX}case:{rule}:{subject}", "writing"))
 
     async def said(self, rule: str, subject: str) -> Said | None:
         """The same, as rules are told of it."""

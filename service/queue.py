@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 import msgspec
 from redis.asyncio import Redis
 
-from service.actions import Action, Digest, Recheck
+from service.actions import Action, Digest, EditComment, Recheck
 from service.clock import Clock
 from service.engine import Decision
 from service.ledger import PREFIX, Case, Delivery, Entry, redis_or_away
@@ -24,7 +24,7 @@ LEASE: Final = timedelta(minutes=2)
 DIGEST_PATIENCE: Final = timedelta(minutes=10)
 
 Kind = Literal["look", "perform", "digest", "site"]
-Ending = Literal["done", "waiting", "retry", "failed"]
+Ending = Literal["done", "waiting", "blocked", "retry", "failed"]
 
 
 class StaleRules(Exception):
@@ -40,7 +40,8 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     key: wishes of one key are one record; due: epoch milliseconds; cap: for how many milliseconds later wishes may put
     off an earlier one; once: the name in the ledger of effects under which it is done at most once; line: what it adds
-    to a digest, under a name; only_if_open: only where the rule's comment asks, or a look is planned already.
+    to a digest, under a name; only_if_open: only where the rule's comment asks, or a look is planned already; writes:
+    whether it writes the rule's comment; opens: whether that comment then asks for something.
     """
 
     key: str
@@ -53,6 +54,8 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     once: str | None = None
     line: tuple[str, str] | None = None
     only_if_open: bool = False
+    writes: bool = False
+    opens: bool = False
 
 
 class Taken(msgspec.Struct, frozen=True, kw_only=True):
@@ -86,7 +89,8 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
 class Result(msgspec.Struct, frozen=True, kw_only=True):
     """How a piece of work ends.
 
-    due: when to look again, or to try again; wishes: what it wants next; done: entries for the ledger of effects;
+    ending: blocked waits for the rule's comment to be written, and at most until `due`; due: when to look again, or to
+    try again; wishes: what it wants next; done: entries for the ledger of effects;
     sent: the digest's lines that went out.
     """
 
@@ -141,8 +145,17 @@ def perform(action: Action, rule: str, subject: str, now: datetime) -> Wish:
             key=key, kind="digest", rule=rule, subject=subject, due=_ms(action.at), payload=payload,
             cap=_ms(action.at) - _ms(now) + _ms_of(DIGEST_PATIENCE), once=f"{key}:{subject}", line=(subject, line),
         )  # fmt: skip
-    once = None if action.is_sticky else key
-    return Wish(key=key, kind="perform", rule=rule, subject=subject, due=_ms(now), payload=payload, once=once)
+    return Wish(
+        key=key,
+        kind="perform",
+        rule=rule,
+        subject=subject,
+        due=_ms(now),
+        payload=payload,
+        once=None if action.is_sticky else key,
+        writes=action.is_sticky,
+        opens=action.is_sticky and not isinstance(action, EditComment),
+    )
 
 
 def next_look(actions: Iterable[Action]) -> datetime | None:

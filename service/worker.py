@@ -92,6 +92,7 @@ class Worker(ArqWorker):
             await asyncio.wait(self.tasks.values(), timeout=STOP_SECONDS)
         for client in self._clients:
             await client.aclose()
+        await self.pool.aclose(close_connection_pool=True)
 
     async def _until_redis_answers(self) -> None:
         while not self._stopping.is_set():

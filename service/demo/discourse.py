@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import parse_qsl
 
-from fastapi import APIRouter, Depends, FastAPI, Request
+from fastapi import Depends, FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
 
@@ -342,8 +342,8 @@ class _Api:
         self._bot = bot
         self._credentials = (api_key, bot.username.lower())
 
-    def router(self) -> APIRouter:
-        router = APIRouter(dependencies=[Depends(self._let_in)])
+    def build_app(self) -> FastAPI:
+        app = FastAPI(openapi_url=None, dependencies=[Depends(self._let_in)])
         for method, path, endpoint in (
             ("GET", "/session/current.json", self._session),
             ("GET", "/u/{username}.json", self._get_member),
@@ -353,8 +353,8 @@ class _Api:
             ("GET", "/t/external_id/{external_id}.json", self._find_topic),
             ("GET", "/t/{topic_id}.json", self._get_topic),
         ):
-            router.add_api_route(path, endpoint, methods=[method], response_model=None)
-        return router
+            app.add_api_route(path, endpoint, methods=[method], response_model=None)
+        return app
 
     async def _let_in(self, request: Request) -> None:
         given = (request.headers.get("api-key"), request.headers.get("api-username", "").lower())
@@ -514,8 +514,7 @@ class DiscourseStandIn:
         self._forum = _Forum(clock, sender)
         self.sender = sender
         self.bot = self.add_person(bot_username, "Crafty", is_staff=bot_is_staff)
-        self.app = FastAPI(openapi_url=None)
-        self.app.include_router(_Api(self._forum, self.bot, api_key).router())
+        self.app = _Api(self._forum, self.bot, api_key).build_app()
         self.app.add_exception_handler(_DiscourseError, _answer_error)
         self.app.add_exception_handler(UnknownNameError, _answer_missing)
         self.app.add_exception_handler(RequestValidationError, _answer_missing)

@@ -19,7 +19,7 @@ from math import inf
 from typing import Annotated, Any, ClassVar, Final, Literal, TypedDict, Unpack
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Depends, FastAPI, Query, Request, Response
+from fastapi import Depends, FastAPI, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
@@ -1109,10 +1109,10 @@ class _Platform:
         self._version = version
         self._bot_is_admin = bot_is_admin
 
-    def add_to(self, router: APIRouter) -> None:
+    def add_to(self, app: FastAPI) -> None:
         prefix = f"/rest/api/{self._version}"
         for method, path, endpoint, status in (*self._routes(), *self._search_routes()):
-            router.add_api_route(prefix + path, endpoint, methods=[method], status_code=status, response_model=None)
+            app.add_api_route(prefix + path, endpoint, methods=[method], status_code=status, response_model=None)
 
     def _routes(self) -> list[_Route]:
         comment, property_of = "/issue/{key}/comment/{comment_id}", "/comment/{comment_id}/properties/{name}"
@@ -1399,9 +1399,9 @@ class _Agile:
         self._site = site
         self._bot = bot
 
-    def add_to(self, router: APIRouter) -> None:
+    def add_to(self, app: FastAPI) -> None:
         for method, path, endpoint, status in self._routes():
-            router.add_api_route(path, endpoint, methods=[method], status_code=status, response_model=None)
+            app.add_api_route(path, endpoint, methods=[method], status_code=status, response_model=None)
 
     def _routes(self) -> list[_Route]:
         agile = "/rest/agile/1.0"
@@ -1501,8 +1501,8 @@ class JiraStandIn:
     webhooks too, which `sender.drain()` waits for. In comments, `[~id]` mentions a person on either flavour.
 
     clock: the site's time; sender: sends the webhooks once it has a target; token: the bot logs in with it; zone: the
-    site's, which timestamps are shown in; bot_id: the bot's account; bot_is_admin: whether it may edit without
-    notifying people.
+    site's and the bot's, which timestamps are shown and JQL dates are read in; bot_id: the bot's account; bot_is_admin:
+    whether it may edit without notifying people.
     """
 
     SYSTEM: Final = "system"
@@ -1522,7 +1522,7 @@ class JiraStandIn:
     ) -> None:
         self._site = _Site(flavour, clock, sender, ZoneInfo(zone), projects)
         self.sender = sender
-        self.bot = self.add_person(bot_id, "Crafty", account_type="app")
+        self.bot = self.add_person(bot_id, "Crafty", timezone=zone, account_type="app")
         self.add_person(self.SYSTEM, "Jira", account_type="app")
         self.app = self._build_app(token, bot_is_admin=bot_is_admin)
 
@@ -1634,21 +1634,20 @@ class JiraStandIn:
         await self.sender.drain()
 
     def _build_app(self, token: str, *, bot_is_admin: bool) -> FastAPI:
-        app = FastAPI(openapi_url=None)
-        router = APIRouter(dependencies=[Depends(_Door(self._site, self.bot, token))])
+        app = FastAPI(openapi_url=None, dependencies=[Depends(_Door(self._site, self.bot, token))])
         for version in (2, 3) if self._site.is_cloud else (2,):
-            _Platform(self._site, self.bot, version, bot_is_admin=bot_is_admin).add_to(router)
-            app.add_api_route(f"/rest/api/{version}/serverInfo", self._server_info, response_model=None)
-        _Agile(self._site, self.bot).add_to(router)
-        app.include_router(router)
+            _Platform(self._site, self.bot, version, bot_is_admin=bot_is_admin).add_to(app)
+            app.add_route(f"/rest/api/{version}/serverInfo", self._server_info)
+        _Agile(self._site, self.bot).add_to(app)
         app.add_exception_handler(_JiraError, _answer_error)
         app.add_exception_handler(UnknownNameError, _answer_missing)
         app.add_exception_handler(RequestValidationError, _answer_invalid)
         return app
 
-    async def _server_info(self) -> Json:
+    async def _server_info(self, _: Request) -> JSONResponse:
+        """The one answer that strangers get as well."""
         version = "1001.0.0-SNAPSHOT" if self._site.is_cloud else "10.3.2"
-        return {
+        content = {
             "baseUrl": self.base_url,
             "version": version,
             "versionNumbers": [int(part) for part in version.partition("-")[0].split(".")],
@@ -1656,6 +1655,7 @@ class JiraStandIn:
             "serverTime": _show_instant(self._site, self._site.clock()),
             "serverTitle": "Jira",
         }
+        return JSONResponse(content)
 
 
 async def _answer_error(_request: Request, error: Exception) -> JSONResponse:

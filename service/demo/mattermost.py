@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
 
-from fastapi import APIRouter, Depends, FastAPI, Query, Request
+from fastapi import Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
@@ -221,8 +221,8 @@ class _Api:
         self._bot = bot
         self._expected = f"Bearer {token}"
 
-    def router(self) -> APIRouter:
-        router = APIRouter(prefix="/api/v4", dependencies=[Depends(self._let_in)])
+    def build_app(self) -> FastAPI:
+        app = FastAPI(openapi_url=None, dependencies=[Depends(self._let_in)])
         for method, path, endpoint, status in (
             ("GET", "/users/username/{username}", self._get_by_username, 200),
             ("GET", "/users/email/{email}", self._get_by_email, 200),
@@ -236,8 +236,8 @@ class _Api:
             ("POST", "/posts", self._create_post, 201),
             ("PUT", "/posts/{post_id}/patch", self._patch_post, 200),
         ):
-            router.add_api_route(path, endpoint, methods=[method], status_code=status, response_model=None)
-        return router
+            app.add_api_route(f"/api/v4{path}", endpoint, methods=[method], status_code=status, response_model=None)
+        return app
 
     async def _let_in(self, request: Request) -> None:
         if request.headers.get("authorization") != self._expected:
@@ -344,8 +344,7 @@ class MattermostStandIn:
         self._team = ChatTeam(_new_id("team", team), team, clock())
         self._server.teams[self._team.id] = self._team
         self.bot = self.add_person(bot_username, "Crafty", is_bot=True)
-        self.app = FastAPI(openapi_url=None)
-        self.app.include_router(_Api(self._server, self.bot, token).router())
+        self.app = _Api(self._server, self.bot, token).build_app()
         self.app.add_exception_handler(_MattermostError, _answer_error)
         self.app.add_exception_handler(RequestValidationError, _answer_invalid)
 

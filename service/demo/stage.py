@@ -32,8 +32,8 @@ from service.roster import team_from
 from service.settings import Settings
 from service.worker import Worker, worker_from
 
-SECRET: Final = "the demo's webhook secret"
-TOKEN: Final = "the-demo-token"
+SECRET: Final = "the demo's webhook secret"  # noqa: S105 - known to everybody, and good for nothing
+TOKEN: Final = "the-demo-token"  # noqa: S105 - the same
 _POLL_SECONDS: Final = 0.005
 
 
@@ -61,15 +61,16 @@ class Stage:
     worker: Worker
     people: tuple[Person, ...]
 
-    async def until(self, at: datetime) -> None:
-        """Lets time pass up to `at`; whatever falls due on the way happens at its own moment."""
+    async def moments(self, at: datetime) -> AsyncIterator[datetime]:
+        """Lets time pass up to `at`; whatever falls due on the way happens at its own moment, which is yielded then."""
         await self.settled()
         while True:
             _, following = await self.queue.outlook()
-            if following is None or following > at:
-                break
-            await self._jump(max(following, self.clock.now))
-        await self._jump(at)
+            moment = at if following is None or following > at else max(following, self.clock.now)
+            await self._jump(moment)
+            yield moment
+            if moment == at:
+                return
 
     async def settled(self) -> None:
         """Returns when every webhook is answered and nothing is due or under way."""

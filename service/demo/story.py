@@ -1,4 +1,4 @@
-"""The story of a two-week sprint: what people do, what Crafty makes of it, and whether every expected effect was seen."""
+"""The story of a two-week sprint: what people do, what Crafty makes of it, and whether all of that was seen."""
 
 from __future__ import annotations
 
@@ -81,8 +81,8 @@ async def _set_the_scene(on_stage: Stage) -> None:
 
 
 async def _play(scene: Scene, on_stage: Stage, timeline: Timeline) -> None:
-    await on_stage.until(scene.at)
-    await timeline.tell_what_crafty_did()
+    async for _ in on_stage.moments(scene.at):
+        await timeline.tell_what_crafty_did()
     timeline.tell_what_happens(scene.at, scene.tell)
     await scene.happen(on_stage)
     await on_stage.settled()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any, Final
@@ -12,10 +13,12 @@ from zoneinfo import ZoneInfo
 
 from rich.console import Console
 from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
 from service.demo.stage import Stage
-from service.ledger import Entry
+from service.engine import Decision
+from service.ledger import Effect, Entry
 
 LATEST: Final = 500
 PLAIN_WIDTH: Final = 120
@@ -34,8 +37,7 @@ class Timeline:
         self._console = Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
         self._told = 0
         self._deliveries = {"jira": 0, "forum": 0}
-        self._comments: dict[str, str] = {}
-        self._messages = 0
+        self._quoted: Counter[str] = Counter()
         self._last_reasons: dict[tuple[str, str], str] = {}
 
     def open(self) -> None:
@@ -53,14 +55,14 @@ class Timeline:
         self._line(at, Text(what, style="bold"))
 
     async def tell_what_crafty_did(self) -> None:
-        """Decisions and effects since the last call, oldest first."""
+        """Decisions and effects since the last call, oldest first, each effect with the words that were written."""
         for at, line in await self._notes():
             self._line(at, line)
         for entry in await self._news():
             for line in self._lines(entry):
                 self._line(entry.at, line)
             if entry.effect and entry.effect.result == "done":
-                self._quote()
+                self._quote(entry.effect)
 
     def close(self, expected: Sequence[tuple[str, bool]]) -> list[str]:
         """The list of expected effects; returns those that were not seen."""
@@ -110,33 +112,47 @@ class Timeline:
         for decision in entry.decisions if entry.stage == "look" else ():
             if self._last_reasons.get((decision.rule, decision.subject)) != decision.reason:
                 self._last_reasons[decision.rule, decision.subject] = decision.reason
-                why = f"{decision.rule} {_VERBS[decision.outcome]}: {decision.reason}."
+                why = f"{decision.rule} {_VERBS[decision.outcome]}: {_about(decision)}."
                 yield Text.assemble(("Crafty  ", "cyan"), why)
         if entry.effect:
             style = {"done": "green", "skipped": "dim", "failed": "red"}[entry.effect.result]
             yield Text.assemble(("      → ", "cyan"), (entry.effect.reason, style))
 
-    def _quote(self) -> None:
-        """The text that was just written, as its reader meets it."""
-        for where, text in self._written():
-            self._console.print(Padding(Text(f"{where}: “{_spoken(text)}”", style="italic"), (0, 0, 0, INDENT)))
+    def _quote(self, effect: Effect) -> None:
+        """The text of a comment or a message, as its reader meets it."""
+        for text in self._written(effect):
+            self._console.print(Padding(Text(f"“{_spoken(text)}”", style="italic"), (0, 0, 0, INDENT)))
 
-    def _written(self) -> Iterator[tuple[str, str]]:
-        for key in self._stage.jira.issues:
-            for comment in self._stage.jira.comments(key):
-                if "crafty" in comment.properties and self._comments.get(comment.id) != comment.text:
-                    self._comments[comment.id] = comment.text
-                    yield key, comment.text
-        for message in self._stage.chat.messages[self._messages :]:
-            yield f"to {', '.join(message.recipients)}", message.text
-        self._messages = len(self._stage.chat.messages)
+    def _written(self, effect: Effect) -> Iterator[str]:
+        if effect.kind in {"comment", "edit_comment"}:
+            comments = self._stage.jira.comments(effect.target)
+            yield from (one.text for one in comments if _rule_of(one.properties) == effect.rule)
+        if effect.kind in {"notify", "digest"}:
+            person = effect.target.removeprefix("@")
+            messages = [one for one in self._stage.chat.messages if person in one.recipients]
+            count = self._quoted[person] = self._quoted[person] + 1
+            yield messages[count - 1].text
 
     def _line(self, at: datetime, text: Text) -> None:
-        when = f"{at.astimezone(self._zone):%a %d %b %H:%M}"
-        self._console.print(Text.assemble((f"{when}  ", "dim"), text))
+        grid = Table.grid(padding=(0, 2, 0, 0))
+        grid.add_column(width=16, no_wrap=True, style="dim")
+        grid.add_column()
+        grid.add_row(f"{at.astimezone(self._zone):%a %d %b %H:%M}", text)
+        self._console.print(grid)
 
 
 def _spoken(text: str) -> str:
     """The words of a message without their markup, and without the last line, which is the same each time."""
     lines = [_ESCAPE.sub(r"\1", _LINK.sub(r"\1", line)).strip() for line in text.splitlines()]
     return "\n".join(line for line in lines if line and not line.lstrip("*").startswith("Crafty, rule"))
+
+
+def _rule_of(properties: dict[str, Any]) -> str:
+    """Which rule wrote a comment; "" for people's."""
+    return str(properties.get("crafty", {}).get("key", "")).partition(":")[0]
+
+
+def _about(decision: Decision) -> str:
+    """The reason, with the ticket's key before it where it does not name it."""
+    reason = decision.reason.rstrip(".")
+    return reason if decision.subject in reason else f"{decision.subject}, {reason}"

@@ -131,6 +131,12 @@ def wait_until(at: datetime, ticket: Ticket, reason: str) -> Verdict:
     return Verdict.wait(reason, Recheck(subject=ticket.key, at=at))
 
 
+def firefighters(ctx: Context, window: SprintWindow) -> tuple[Person, ...]:
+    """Who is on firefighter duty; whoever has it on the sprint's last day keeps it until the sprint is over."""
+    last_day = window.calendar.length_days - 1
+    return ctx.cell.on_duty("firefighter", min(max(window.day_of(ctx.now), 0), last_day))
+
+
 def absences(person: Person | None, window: SprintWindow) -> TimeOff:
     """The person's days off in this sprint: somebody who is away for years puts nothing off beyond it."""
     first, last = (window.calendar.local(at).date() for at in (window.start, window.end))

@@ -26,6 +26,7 @@ from service.rules._base import (
     Verdict,
     absences,
     asked,
+    firefighters,
     passed_and_told,
     wait_until,
     withdrawn,
@@ -193,7 +194,7 @@ def _final(case: _Case) -> Verdict:
         return asked(ticket, ctx, reason, _question(case), *_ping(case), *_unassigned(case))
     return Verdict.act(
         f"{reason}: nobody is assigned, so it moves to {stretch_goals.name}",
-        MoveToSprint(ticket=ticket.key, occasion=case.occasion, sprint=stretch_goals.id),
+        MoveToSprint(ticket=ticket.key, occasion=case.occasion, sprint=stretch_goals.id, name=stretch_goals.name),
         *_pushed(case, stretch_goals),
     )
 
@@ -265,8 +266,7 @@ def _digests(case: _Case) -> Iterator[Digest]:
     """A line for the responsible person's list, and one for the list of each of those who keep an eye on the sprint."""
     if case.ticket.responsible:
         yield _digest(case, case.ticket.responsible, "yours", YOURS)
-    day = case.window.day_of(case.ctx.now)
-    manager, first = case.ctx.cell.roles.get("sprint_planning_manager"), case.ctx.cell.on_duty("firefighter", day)[:1]
+    manager, first = case.ctx.cell.roles.get("sprint_planning_manager"), firefighters(case.ctx, case.window)[:1]
     for person in {person.id: person for person in (manager, *first) if person}.values():
         yield _digest(case, person, "list", LIST)
 

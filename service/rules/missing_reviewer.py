@@ -25,6 +25,7 @@ from service.rules._base import (
     Verdict,
     absences,
     asked,
+    firefighters,
     passed_and_told,
     wait_until,
     withdrawn,
@@ -105,7 +106,7 @@ class _Case:
     def firefighters(self) -> tuple[Person, ...]:
         """Who is on duty now, works today, and is not the assignee."""
         today = self.ctx.cell.calendar.local(self.ctx.now).date()
-        on_duty = self.ctx.cell.on_duty("firefighter", self.window.day_of(self.ctx.now))
+        on_duty = firefighters(self.ctx, self.window)
         return tuple(
             one for one in on_duty if not one.is_same(self.ticket.assignee) and not one.is_away_from(today, today)
         )

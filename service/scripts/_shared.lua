@@ -17,7 +17,8 @@ local function remember(subject, entry)
 end
 
 -- Something must be done at wish.due. Wishes of one key are one record: the later replaces the payload and the moment,
--- but unsettled changes are never put off by more than wish.cap. What wish.once names is never done twice. While the record is being worked on, it is only
+-- but unsettled changes are never put off by more than wish.cap. A wish that writes a rule's comment is noted on the
+-- rule's case, so that no look concludes anything while a comment is on its way. What wish.once names is never done twice. While the record is being worked on, it is only
 -- marked, and whoever works on it puts it back.
 local function want(wish, now)
   local key = P .. 'work:' .. wish.key
@@ -29,6 +30,13 @@ local function want(wish, now)
     'since', since)
   redis.call('HINCRBY', key, 'generation', 1)
   if wish.line then redis.call('HSET', P .. 'lines:' .. wish.key, wish.line[1], wish.line[2]) end
+  redis.call('HDEL', key, 'blocked')
+  if wish.writes then
+    local case = P .. 'case:' .. wish.rule .. ':' .. wish.subject
+    redis.call('HSET', case, 'writing', wish.key)
+    if wish.opens then redis.call('HSET', case, 'open', '1') end
+    redis.call('EXPIRE', case, 120 * DAY)
+  end
   if old[1] == 'running' then
     redis.call('HSET', key, 'next', due)
     return

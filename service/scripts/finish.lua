@@ -3,7 +3,7 @@
 
 local call = cjson.decode(ARGV[1])
 local key = P .. 'work:' .. call.key
-local record = redis.call('HMGET', key, 'token', 'generation', 'started', 'next')
+local record = redis.call('HMGET', key, 'token', 'generation', 'started', 'next', 'rule', 'subject')
 if record[1] ~= call.token then return 0 end
 
 for _, entry in ipairs(call.entries) do remember(entry[1], entry[2]) end
@@ -20,7 +20,15 @@ for _, line in ipairs(call.sent) do
 end
 
 redis.call('HDEL', key, 'token', 'next', 'since')
-if record[2] ~= record[3] then
+local is_wanted_again = record[2] ~= record[3]
+local case = P .. 'case:' .. (record[5] or '') .. ':' .. (record[6] or '')
+if call.state ~= 'retry' and not is_wanted_again and redis.call('HGET', case, 'writing') == call.key then
+  redis.call('HDEL', case, 'writing')
+  local look = 'look:' .. record[5] .. ':' .. record[6]
+  if redis.call('HDEL', P .. 'work:' .. look, 'blocked') == 1 then redis.call('ZADD', P .. 'due', call.now, look) end
+end
+
+if is_wanted_again then
   redis.call('HSET', key, 'state', 'waiting', 'tries', 0, 'wanted', call.now)
   redis.call('ZADD', P .. 'due', record[4], call.key)
 elseif call.state == 'done' then
@@ -32,6 +40,7 @@ elseif call.state == 'failed' then
   redis.call('ZADD', P .. 'failed', call.now, call.key)
 else
   redis.call('HSET', key, 'state', 'waiting', 'error', call.error)
+  if call.state == 'blocked' then redis.call('HSET', key, 'blocked', '1') end
   if call.state == 'waiting' then redis.call('HSET', key, 'tries', 0, 'wanted', call.due) end
   redis.call('ZADD', P .. 'due', call.due, call.key)
 end
