@@ -19,10 +19,10 @@ from service import store
 from service.app import create_app
 from service.config import load_config
 from service.demo._sender import WebhookSender, WebhookTarget
+from service.demo.discourse import DiscourseStandIn
 from service.demo.jira import Flavour, JiraStandIn
+from service.demo.mattermost import MattermostStandIn
 from service.demo.server import serve
-from service.demo.stand_in_chat import ChatStandIn
-from service.demo.stand_in_forum import ForumStandIn
 from service.embedded import embedded_redis
 from service.engine import rulebook
 from service.facts import Person
@@ -53,8 +53,8 @@ class Stage:
 
     clock: StoryClock
     jira: JiraStandIn
-    forum: ForumStandIn
-    chat: ChatStandIn
+    forum: DiscourseStandIn
+    chat: MattermostStandIn
     url: str
     ledger: Ledger
     queue: Queue
@@ -107,9 +107,10 @@ async def stage(start: datetime, config: Path, flavour: Flavour = "cloud") -> As
 async def _set_up(stack: AsyncExitStack, redis_url: str, clock: StoryClock, config: Path, flavour: Flavour) -> Stage:
     client = await stack.enter_async_context(httpx.AsyncClient())
     jira = JiraStandIn(flavour, clock, WebhookSender(client), token=TOKEN)
-    forum, chat = ForumStandIn(clock, WebhookSender(client), key=TOKEN), ChatStandIn(clock, TOKEN)
+    forum = DiscourseStandIn(clock, WebhookSender(client), api_key=TOKEN)
+    chat = MattermostStandIn(clock, token=TOKEN)
     urls = [await stack.enter_async_context(serve(stand_in.app)) for stand_in in (jira, forum, chat)]
-    jira.base_url = urls[0]
+    jira.base_url, forum.base_url = urls[:2]
     settings = _settings(config, jira.bot.email, flavour, *urls)
     team, book = team_from(settings.config), rulebook(settings.config)
     url = await stack.enter_async_context(serve(create_app(settings, redis_url, team, book, clock)))

@@ -59,10 +59,13 @@ async def tell(*, once: bool, flavour: Flavour = "cloud") -> int:
 
 
 async def _set_the_scene(on_stage: Stage) -> None:
-    """What stands in Jira before the story begins; webhooks tell of it."""
+    """Who there is, and what stands in Jira before the story begins; webhooks tell of it."""
+    on_stage.forum.add_person("carla", "Carla")
+    on_stage.forum.add_person("dan", "Dan")
     jira = on_stage.jira
     for person in on_stage.people:
         jira.add_person(str(person.jira), person.name)
+        on_stage.chat.add_person(str(person.mattermost), person.name)
     for number, name in ((RUNNING, "Sprint 41"), (NEXT, "Sprint 42"), (STRETCH, "Stretch Goals")):
         await jira.create_sprint(number, name, board=12)
     await jira.create_issue("SE-100", "acc-eli", summary="Grades", kind="Epic", assignee="acc-eli")
@@ -116,7 +119,7 @@ async def _somebody_joins_the_newcomer(on_stage: Stage) -> None:
 
 
 async def _forum_is_busy(on_stage: Stage) -> None:
-    await on_stage.forum.private_message("carla", "Between us", "Please keep this to yourself.")
+    await on_stage.forum.private_message("carla", ["dan"], "Between us", "Please keep this to yourself.")
     await on_stage.forum.open_topic("carla", "How do I install the poll block?", "I followed the manual.", 7)
 
 

@@ -370,7 +370,7 @@ def test_what_was_said_for_the_last_sprint_is_no_answer_for_this_one() -> None:
 
 
 def test_the_life_of_a_ticket() -> None:
-    steps = [
+    steps: list[tuple[datetime, dict[str, Any], list[str], str]] = [
         (LEAD, {"estimate": None}, [COMMENT, AT_DEADLINE], "missing estimate and reviewer"),
         (LEAD + MINUTE, {"estimate": None}, [AT_DEADLINE], "missing estimate and reviewer"),
         (FRIDAY, {}, [COMMENT, AT_DEADLINE], "missing reviewer"),
