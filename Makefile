@@ -12,6 +12,7 @@ help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.ready ## Set everything up; quiet when nothing is to do
+	@:
 
 $(VENV)/.ready: requirements-dev.lock pyproject.toml deploy/setup.sh
 	@bash deploy/setup.sh $(VENV)

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
@@ -14,6 +15,11 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 
 from service import store
 from service.embedded import server_program
+
+
+# A machine that is busy for a moment fails no property.
+settings.register_profile("crafty", deadline=None)
+settings.load_profile("crafty")
 
 
 class SetClock:

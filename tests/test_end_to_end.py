@@ -1,4 +1,4 @@
-"""The whole service: `crafty up` as a process beside a stand-in Jira, and the story of the demo, on both kinds of Jira."""
+"""The whole service: `crafty up` as a process beside a stand-in Jira, and the demo's story, on both kinds of Jira."""
 
 import asyncio
 import os
@@ -13,8 +13,9 @@ import httpx
 import pytest
 
 from service.clock import utc_now
+from service.demo._jira_site import Flavour, JiraComment
 from service.demo._sender import Delivery, WebhookSender, WebhookTarget
-from service.demo.jira import Flavour, JiraComment, JiraStandIn
+from service.demo.jira import JiraStandIn
 from service.demo.server import serve
 from service.demo.story import tell
 from tests.builders import CONFIG
@@ -46,7 +47,7 @@ def free_port() -> int:
 async def eventually(is_so: Callable[[], bool]) -> None:
     """Waits until it is so; fails after SECONDS."""
     async with asyncio.timeout(SECONDS):
-        while not is_so():
+        while not is_so():  # noqa: ASYNC110 - the other side is another process
             await asyncio.sleep(0.01)
 
 
@@ -148,7 +149,7 @@ async def test_what_was_accepted_survives_a_kill_of_everything(tmp_path: Path) -
 
 
 @BOTH
-async def test_the_demos_story_shows_every_expected_effect(flavour: Flavour, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_the_demos_story_shows_all_that_is_expected(flavour: Flavour, capsys: pytest.CaptureFixture[str]) -> None:
     missed = await tell(once=True, flavour=flavour)
     shown = capsys.readouterr().out
     assert missed == 0, shown

@@ -302,7 +302,7 @@ class _Api:
         texts = ("message", "root_id", "pending_post_id")
         if not isinstance(body, dict) or not all(isinstance(body.get(name, ""), str) for name in texts):
             raise _invalid("post")
-        if not isinstance(body.get("props") or {}, dict):
+        if not isinstance(body.get("props"), dict | None):
             raise _invalid("props")
         message: str = body.get("message", "")
         if len(message) > _LONGEST_MESSAGE:

@@ -18,9 +18,10 @@ from redis.asyncio import Redis
 from service import store
 from service.app import create_app
 from service.config import load_config
+from service.demo._jira_site import Flavour
 from service.demo._sender import WebhookSender, WebhookTarget
 from service.demo.discourse import DiscourseStandIn
-from service.demo.jira import Flavour, JiraStandIn
+from service.demo.jira import JiraStandIn
 from service.demo.mattermost import MattermostStandIn
 from service.demo.server import serve
 from service.embedded import embedded_redis

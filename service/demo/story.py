@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from service.demo.jira import Flavour
+from service.demo._jira_site import Flavour
 from service.demo.stage import Stage, stage
 from service.demo.timeline import Timeline
 

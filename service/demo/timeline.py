@@ -108,7 +108,7 @@ class Timeline:
         return entries
 
     def _lines(self, entry: Entry) -> Iterator[Text]:
-        """Decisions of the worker that say something new, and effects; what the request decided is the same, earlier."""
+        """What the worker decided that is new, and effects; what the request decided is the same, earlier."""
         for decision in entry.decisions if entry.stage == "look" else ():
             if self._last_reasons.get((decision.rule, decision.subject)) != decision.reason:
                 self._last_reasons[decision.rule, decision.subject] = decision.reason

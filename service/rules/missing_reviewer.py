@@ -66,7 +66,7 @@ REVIEWED = "{reviewers} {review} this ticket. Thank you!"
 TAKEN = "{firefighter}, on firefighter duty, reviews this ticket now, since nobody else was found. Thank you!"
 NOT_NEEDED = "This ticket needs no reviewer any more. Thank you!"
 CHAT = "{who}, could you review {ticket}, or find somebody who can? It waits for review. {shortcoming}."
-CHAT_AGAIN = "{who}, could one of you review {ticket}? A working day after the question there is still nobody."
+CHAT_AGAIN = "{who}, could one of you review {ticket}? Nobody was found since the first question."
 CHAT_TAKEN = (
     "{who}, you are the reviewer of {ticket} now: nobody else was found, and you are on firefighter duty. Should it "
     "not suit you, put another name in its reviewer field. Thank you!"
@@ -160,11 +160,12 @@ def _shortcoming(ticket: Ticket, ctx: Context, window: SprintWindow) -> str | No
 
 
 def _is_away_too_long(person: Person, now: datetime, window: SprintWindow) -> bool:
-    """Whether the sprint leaves time for a review, but not to somebody who is off as this person is."""
-    if not person.time_off:
+    """Whether the person is off today, and the sprint leaves time for a review to others, but not to them."""
+    calendar, days_off = window.calendar, person.time_off
+    if not days_off or calendar.is_working_day(calendar.local(now).date(), days_off):
         return False
-    left = window.calendar.working_time_between(now, window.end)
-    return window.calendar.working_time_between(now, window.end, person.time_off) < ENOUGH <= left
+    left = calendar.working_time_between(now, window.end)
+    return calendar.working_time_between(now, window.end, days_off) < ENOUGH <= left
 
 
 def _are(people: Iterable[Person]) -> str:

@@ -149,7 +149,8 @@ def test_who_is_no_reviewer(facts: dict[str, Any], shortcoming: str) -> None:
     ("first", "last", "now", "is_away"),
     [
         pytest.param("2026-11-01", "2026-11-30", FRIDAY, True, id="away until after the sprint"),
-        pytest.param("2026-11-09", "2026-11-16", FRIDAY, False, id="still there today"),
+        pytest.param("2026-11-07", "2026-11-16", wall("2026-11-06 23:59"), False, id="still there today"),
+        pytest.param("2026-11-09", "2026-11-16", wall("2026-11-07 00:01"), True, id="off from Monday on, on Saturday"),
         pytest.param("2026-11-06", "2026-11-16", FRIDAY, True, id="away until the very end"),
         pytest.param("2026-11-06", "2026-11-15", FRIDAY, True, id="back only on the morning of its last hours"),
         pytest.param("2026-11-06", "2026-11-13", FRIDAY, True, id="back on its last week-end"),
@@ -497,7 +498,7 @@ def test_what_stands_on_the_ticket(about: Ticket, now: datetime, around: dict[st
         pytest.param(
             MONDAY,
             {"said": ASKED},
-            f"Fay, could one of you review {LINK}? A working day after the question there is still nobody.",
+            f"Fay, could one of you review {LINK}? Nobody was found since the first question.",
             id="again",
         ),
         pytest.param(
