@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from redis.asyncio import Redis
+from starlette.exceptions import HTTPException
 
 from service import store
 from service.clock import Clock
@@ -34,6 +35,11 @@ def create_app(settings: Settings, redis_url: str, team: Team, book: Rulebook, c
 
     app = FastAPI(title="Crafty", summary=__doc__, redoc_url=None, lifespan=lifespan)
     app.router.routes.append(webhook_route(intake, settings.max_body_bytes, clock))
+
+    @app.exception_handler(HTTPException)
+    async def refused(_: Request, refusal: HTTPException) -> Response:
+        """Every error is of one kind, those of unknown addresses and methods too."""
+        return problem(refusal.status_code, str(refusal.detail), refusal.headers)
 
     @app.get("/healthz")
     async def healthz() -> dict[str, str]:

@@ -47,10 +47,12 @@ class JiraWriter(Protocol):
 
 
 class Chat(Protocol):
-    """Where messages go. key: the same one is not posted twice in a short time."""
+    """Where messages go. key: what a message bears; is_retry: whether one with that key may stand there already."""
 
-    async def direct_message(self, username: str, message: Message, zone: str | None = None, *, key: str) -> str: ...
-    async def post(self, channel: str, message: Message, *, key: str) -> str: ...
+    async def direct_message(
+        self, username: str, message: Message, zone: str | None = None, *, key: str, is_retry: bool = False
+    ) -> str: ...
+    async def post(self, channel: str, message: Message, *, key: str, is_retry: bool = False) -> str: ...
 
 
 class Forum(Protocol):
@@ -70,13 +72,17 @@ class Done:
 
 @dataclass(frozen=True)
 class Order:
-    """An action with what it is known by. now: the moment it is done at."""
+    """An action with what it is known by.
+
+    now: the moment it is done at; is_retry: whether it was started before and may have happened.
+    """
 
     action: Action
     key: str
     rule: str
     subject: str
     now: datetime
+    is_retry: bool = False
 
 
 class Effects:
@@ -90,7 +96,7 @@ class Effects:
 
     async def do(self, order: Order) -> Done:
         """Does it; raises NotFound where its target is gone, TryLater, or CannotAct."""
-        doers: Mapping[type, Callable[[Any, str], Awaitable[Done]]] = {
+        doers: Mapping[type, Callable[[Any, Order], Awaitable[Done]]] = {
             Notify: self._notify,
             Reply: self._reply,
             Assign: self._assign,
@@ -103,12 +109,12 @@ class Effects:
             return await self._comment(order.action, order)
         if type(order.action) not in doers:
             raise CannotAct(f"{order.action.kind} is no single effect")
-        return await doers[type(order.action)](order.action, order.key)
+        return await doers[type(order.action)](order.action, order)
 
-    async def send(self, digest: Digest, lines: Sequence[Item], key: str) -> Done:
-        """Sends what a digest has gathered as one chat message."""
+    async def send(self, digest: Digest, lines: Sequence[Item], key: str, *, is_retry: bool) -> Done:
+        """Sends these lines of a digest as one chat message; key and is_retry as in an order."""
         message = Message((digest.intro, Checklist(tuple(lines)), digest.footer))
-        return await self._tell(digest.person, None, message, key)
+        return await self._tell_person(digest.person, message, key, is_retry)
 
     @property
     def _jira(self) -> JiraWriter:
@@ -137,31 +143,33 @@ class Effects:
             return comment, f"somebody deleted the comment on {action.ticket}, and it stays so"
         return comment, f"edited the comment on {action.ticket}"
 
-    async def _tell(self, person: Person | None, channel: str | None, message: Message, key: str) -> Done:
+    async def _notify(self, action: Notify, order: Order) -> Done:
+        if action.person:
+            return await self._tell_person(action.person, action.message, order.key, order.is_retry)
         if self._chat is None:
             return Done("skipped", "no chat is configured")
-        if person is None:
-            await self._chat.post(channel or "", message, key=key)
-            return Done("done", f"posted in {channel}")
+        await self._chat.post(action.channel or "", action.message, key=order.key, is_retry=order.is_retry)
+        return Done("done", f"posted in {action.channel}")
+
+    async def _tell_person(self, person: Person, message: Message, key: str, is_retry: bool) -> Done:
+        if self._chat is None:
+            return Done("skipped", "no chat is configured")
         if person.mattermost is None:
             return Done("skipped", f"{person.name} has no chat account in the configuration")
-        await self._chat.direct_message(person.mattermost, message, person.timezone, key=key)
+        await self._chat.direct_message(person.mattermost, message, person.timezone, key=key, is_retry=is_retry)
         return Done("done", f"told {person.name} in chat")
 
-    async def _notify(self, action: Notify, key: str) -> Done:
-        return await self._tell(action.person, action.channel, action.message, key)
-
-    async def _reply(self, action: Reply, _: str) -> Done:
+    async def _reply(self, action: Reply, _: Order) -> Done:
         if self._forum is None:
             return Done("skipped", "no forum is configured")
         post = await self._forum.reply(action.topic, action.message)
         return Done("done", f"answered in topic {action.topic}" if post else "the answer waits for the forum's review")
 
-    async def _assign(self, action: Assign, _: str) -> Done:
+    async def _assign(self, action: Assign, _: Order) -> Done:
         await self._jira.assign(action.ticket, action.person)
         return Done("done", f"assigned {action.ticket} to {action.person.name if action.person else 'nobody'}")
 
-    async def _set_reviewer(self, action: SetReviewer, _: str) -> Done:
+    async def _set_reviewer(self, action: SetReviewer, _: Order) -> Done:
         field = self._jira.fields.reviewer
         if field is None:
             raise CannotAct("the reviewer field was not found; name it in [jira.fields] of crafty.toml")
@@ -169,15 +177,15 @@ class Effects:
         await self._ledger.take_review(action.sprint, action.ticket, action.person.jira or action.person.name)
         return Done("done", f"made {action.person.name} the reviewer of {action.ticket}")
 
-    async def _move_to_sprint(self, action: MoveToSprint, _: str) -> Done:
+    async def _move_to_sprint(self, action: MoveToSprint, _: Order) -> Done:
         await self._jira.move_to_sprint(action.sprint, [action.ticket])
         return Done("done", f"moved {action.ticket} to {action.name}")
 
-    async def _move_to_backlog(self, action: MoveToBacklog, _: str) -> Done:
+    async def _move_to_backlog(self, action: MoveToBacklog, _: Order) -> Done:
         await self._jira.move_to_backlog([action.ticket])
         return Done("done", f"moved {action.ticket} to the backlog")
 
-    async def _rank_top(self, action: RankTop, _: str) -> Done:
+    async def _rank_top(self, action: RankTop, _: Order) -> Done:
         first = await self._jira.first_of_sprint(action.sprint)
         if first and first != action.ticket:
             await self._jira.rank_first(action.ticket, first)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ FIRST_WAIT: Final = timedelta(seconds=1)
 LONGEST_WAIT: Final = timedelta(minutes=15)
 GIVE_UP: Final = timedelta(hours=24)
 FRESH: Final = timedelta(minutes=10)
+WORK_SECONDS: Final = 50
+FINISH_SECONDS: Final = 50
 SITE_IS_FRESH: Final = timedelta(hours=24)
 
 _ACTION: Final = msgspec.json.Decoder(Action)
@@ -64,7 +67,7 @@ class Jobs:
 
     @retry(
         retry=retry_if_exception_type(RedisAway),
-        stop=stop_after_delay(60),
+        stop=stop_after_delay(FINISH_SECONDS),
         wait=wait_random_exponential(0.1, 5),
         reraise=True,
     )
@@ -75,13 +78,16 @@ class Jobs:
 
     async def _result(self, work: Work) -> Result:
         try:
-            return await self._kinds()[work.kind](work)
+            async with asyncio.timeout(WORK_SECONDS):
+                return await self._kinds()[work.kind](work)
         except NotFound as gone:
             return Result(ending="done", entries=[self._effect(work, "skipped", f"{gone}")])
         except TryLater as later:
             return self._later(work, f"{later}", timedelta(seconds=later.after or 0))
         except RedisAway as away:
             return self._later(work, f"{away}", timedelta(0))
+        except TimeoutError:
+            return self._later(work, f"it took longer than {WORK_SECONDS} seconds", timedelta(0))
         except CannotAct as refusal:
             return self._failed(work, f"{refusal}")
         except Exception as error:
@@ -122,7 +128,7 @@ class Jobs:
             return Result(ending="done", entries=[stale], wishes=[look_again(work.rule, work.subject, now)])
         if not action.is_sticky and await self.ledger.is_done(work.key):
             return Result(ending="done", entries=[self._effect(work, "skipped", "it was done before")])
-        done = await self.effects.do(Order(action, work.key, work.rule, work.subject, now))
+        done = await self.effects.do(Order(action, work.key, work.rule, work.subject, now, work.is_retry))
         return self._done(work, done, {} if action.is_sticky else {work.key: now.isoformat()})
 
     async def _digest(self, work: Work) -> Result:
@@ -130,8 +136,11 @@ class Jobs:
         lines = await self.ledger.lines(work.key)
         if not isinstance(digest, Digest) or not lines:
             return Result(ending="done")
-        done = await self.effects.send(digest, [_ITEM.decode(line) for line in lines.values()], work.key)
-        return msgspec.structs.replace(self._done(work, done, {}), sent=list(lines))
+        items = [_ITEM.decode(line) for line in lines.values()]
+        done = await self.effects.send(digest, items, f"{work.key}:{min(lines)}", is_retry=work.is_retry)
+        told = self._done(work, done, {})
+        entries = [msgspec.structs.replace(entry, subject=subject) for entry in told.entries for subject in lines]
+        return msgspec.structs.replace(told, entries=entries, sent=list(lines))
 
     async def _site(self, _: Work) -> Result:
         site = await self.find_out()
@@ -158,10 +167,18 @@ class Jobs:
         return Result(ending="failed", error=reason, entries=[self._effect(work, "failed", reason)])
 
     def _effect(self, work: Work, result: Literal["done", "skipped", "failed"], reason: str) -> Entry:
-        action = _ACTION.decode(work.payload) if work.kind in {"perform", "digest"} else None
+        action = _action_of(work)
         kind, target = (action.kind, action.target) if action else (work.kind, work.subject)
         effect = Effect(rule=work.rule, kind=kind, target=target, result=result, reason=reason)
         return Entry(at=self.clock(), subject=work.subject, stage="effect", effect=effect)
+
+
+def _action_of(work: Work) -> Action | None:
+    """The action that the work does; None for a look, and where it can't be read (another version wrote it)."""
+    try:
+        return _ACTION.decode(work.payload) if work.kind in {"perform", "digest"} else None
+    except msgspec.DecodeError:
+        return None
 
 
 def _backoff(tries: int) -> timedelta:

@@ -106,7 +106,8 @@ class Ledger:
     async def is_writing(self, rule: str, subject: str) -> bool:
         """Whether the rule's comment is on its way, so that what it says is about to change."""
         async with redis_or_away():
-            return bool(await self._redis.hexists(f"{PREFIX}case:{rule}:{subject}", "writing"))
+            key: bytes | None = await self._redis.hget(f"{PREFIX}case:{rule}:{subject}", "writing")
+            return key is not None and bool(await self._redis.exists(f"{PREFIX}work:{key.decode()}"))
 
     async def said(self, rule: str, subject: str) -> Said | None:
         """The same, as rules are told of it."""
@@ -121,8 +122,8 @@ class Ledger:
             return bool(await self._redis.exists(f"{PREFIX}done:{key}"))
 
     async def lines(self, key: str) -> dict[str, str]:
-        """The lines that a digest has gathered and not sent, by what they speak of."""
-        return await self._hash(f"lines:{key}")
+        """The lines that a digest is about to send, by what they speak of; the same ones each time it tries."""
+        return await self._hash(f"sending:{key}")
 
     async def timeline(self, subject: str | None = None, limit: int = 100) -> list[Entry]:
         """The newest entries of a subject, or of all, newest first."""

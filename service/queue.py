@@ -23,6 +23,10 @@ ARQ_QUEUE: Final = "crafty:arq"
 LEASE: Final = timedelta(minutes=2)
 DIGEST_PATIENCE: Final = timedelta(minutes=10)
 
+_ALL_SUBJECTS: Final = "*"
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+
 Kind = Literal["look", "perform", "digest", "site"]
 Ending = Literal["done", "waiting", "blocked", "retry", "failed"]
 
@@ -74,7 +78,11 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
-    """A record that was leased to us. tries: how often it was started since it was wanted."""
+    """A record that was leased to us.
+
+    tries: how often it was started since it was wanted; is_retry: whether an effect of this key was started before, and
+    may have happened though nobody recorded it.
+    """
 
     key: str
     token: str
@@ -84,6 +92,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     payload: str
     tries: int
     wanted: datetime
+    is_retry: bool = False
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,24 +146,34 @@ def look_key(rule: str, subject: str) -> str:
 
 def perform(action: Action, rule: str, subject: str, now: datetime) -> Wish:
     """The work that does an action, now, or gathers it into its digest."""
-    key = action.key(rule, subject)
-    payload = msgspec.json.encode(action).decode()
     if isinstance(action, Digest):
-        line = msgspec.json.encode(action.line).decode()
-        return Wish(
-            key=key, kind="digest", rule=rule, subject=subject, due=_ms(action.at), payload=payload,
-            cap=_ms(action.at) - _ms(now) + _ms_of(DIGEST_PATIENCE), once=f"{key}:{subject}", line=(subject, line),
-        )  # fmt: skip
+        return _gather(action, rule, subject, now)
+    key = action.key(rule, subject)
     return Wish(
         key=key,
         kind="perform",
         rule=rule,
         subject=subject,
         due=_ms(now),
-        payload=payload,
+        payload=msgspec.json.encode(action).decode(),
         once=None if action.is_sticky else key,
         writes=action.is_sticky,
         opens=action.is_sticky and not isinstance(action, EditComment),
+    )
+
+
+def _gather(digest: Digest, rule: str, subject: str, now: datetime) -> Wish:
+    key = digest.key(rule, _ALL_SUBJECTS)
+    return Wish(
+        key=key,
+        kind="digest",
+        rule=rule,
+        subject=subject,
+        due=_due(digest.at),
+        payload=msgspec.json.encode(digest).decode(),
+        cap=_due(digest.at) - _ms(now) + _ms_of(DIGEST_PATIENCE),
+        once=f"{key}:{subject}",
+        line=(subject, msgspec.json.encode(digest.line).decode()),
     )
 
 
@@ -171,6 +190,7 @@ class Queue:
         self._clock = clock
         self._ingest = redis.register_script(_script("ingest"))
         self._release = redis.register_script(_script("release"))
+        self._claim = redis.register_script(_script("claim"))
         self._finish = redis.register_script(_script("finish"))
         self._want = redis.register_script(_script("want"))
 
@@ -221,12 +241,13 @@ class Queue:
             await self._redis.blpop([f"{PREFIX}doorbell"], timeout=within)
 
     async def claim(self, key: str, token: str) -> Work | None:
-        """The record, if it is still leased under this token."""
+        """The record, whose lease counts from now; None if its lease was taken up before, or has passed on."""
         async with redis_or_away():
-            raw: dict[bytes, bytes] = await self._redis.hgetall(f"{PREFIX}work:{key}")
-        record = {name.decode(): value.decode() for name, value in raw.items()}
-        if record.get("token") != token:
+            raw: list[bytes] = await self._claim(args=[key, token, _ms(self._clock()), _ms_of(LEASE)])
+        if not raw:
             return None
+        texts = [text.decode() for text in raw]
+        record = dict(zip(texts[::2], texts[1::2], strict=True))
         work = {**record, "key": key, "wanted": _instant(int(record["wanted"]))}
         return msgspec.convert(work, Work, strict=False)
 
@@ -237,7 +258,7 @@ class Queue:
             "token": work.token,
             "now": _ms(self._clock()),
             "state": result.ending,
-            "due": _ms(result.due or self._clock()),
+            "due": _due(result.due or self._clock()),
             "error": result.error,
             "entries": _packed(result.entries),
             "wishes": result.wishes,
@@ -281,11 +302,16 @@ def _script(name: str) -> str:
 
 
 def _ms(at: datetime) -> int:
-    return int(at.timestamp() * 1000)
+    return (at - _EPOCH) // _MILLISECOND
+
+
+def _due(at: datetime) -> int:
+    """Rounded up, so that nothing is released before its moment and finds that it has to wait."""
+    return -((_EPOCH - at) // _MILLISECOND)
 
 
 def _ms_of(span: timedelta) -> int:
-    return span // timedelta(milliseconds=1)
+    return span // _MILLISECOND
 
 
 def _instant(ms: int) -> datetime:

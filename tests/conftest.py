@@ -16,7 +16,6 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixe
 from service import store
 from service.embedded import server_program
 
-
 # A machine that is busy for a moment fails no property.
 settings.register_profile("crafty", deadline=None)
 settings.load_profile("crafty")

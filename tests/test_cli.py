@@ -48,10 +48,19 @@ def test_config_check_says_that_all_is_well(folder: Path) -> None:
     assert (shown.returncode, shown.stdout) == (0, "crafty.toml is fine. Cells: 1, people: 7, rules: 2.\n")
 
 
+def test_a_rule_that_is_only_planned_is_accepted_and_said_to_do_nothing(folder: Path) -> None:
+    (folder / "crafty.toml").write_text(CONFIG + '\n[rules.community-ack]\nmode = "dry-run"\n')
+    shown = crafty(folder, "config", "check")
+    assert shown.returncode == 0
+    assert "do nothing: community-ack." in shown.stdout
+
+
 @pytest.mark.parametrize(
     ("mistake", "words"),
     [
-        pytest.param("\n[rules.green-tickets]\n", ("crafty.toml:", "green-tickets", "green-ticket"), id="an unknown rule"),
+        pytest.param(
+            "\n[rules.green-tickets]\n", ("crafty.toml:", "green-tickets", "green-ticket"), id="an unknown rule"
+        ),
         pytest.param("\n[rules.green-ticket]\nlead = 1\n", ("crafty.toml:57", "lead"), id="an unknown parameter"),
         pytest.param('\n[rules.green-ticket]\nmode = "loud"\n', ("crafty.toml:57", "mode"), id="an unknown mode"),
         pytest.param("\nnonsense\n", ("crafty.toml:",), id="no TOML"),

@@ -1,7 +1,7 @@
 """What is known, what is absent, and who is who."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from typing import Any
 
 import pytest

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from hashlib import sha256
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -12,6 +12,10 @@ from service.clients._http import Api, Credential, Sleep, under
 from service.errors import CannotAct, NotFound
 from service.facts import Person
 from service.texts import Message, to_mattermost
+
+
+_MARK: Final = "crafty"
+_RECENT_POSTS: Final = 60
 
 
 class _User(msgspec.Struct):
@@ -26,6 +30,18 @@ class _Team(msgspec.Struct):
 
 class _Thing(msgspec.Struct):
     id: str
+
+
+class _Post(msgspec.Struct):
+    user_id: str
+    props: dict[str, Any] | None = None
+
+
+class _Posts(msgspec.Struct):
+    """One page of a channel's posts, by id. order: their ids, newest first."""
+
+    order: list[str]
+    posts: dict[str, _Post]
 
 
 def connect(url: str, token: str, sleep: Sleep = asyncio.sleep) -> Mattermost:
@@ -61,33 +77,54 @@ class Mattermost:
             raise NotFound(f"Mattermost's account “{username}” is deactivated.")
         return user.id
 
-    async def direct_message(self, username: str, message: Message, zone: str | None = None, *, key: str) -> str:
+    async def direct_message(
+        self, username: str, message: Message, zone: str | None = None, *, key: str, is_retry: bool = False
+    ) -> str:
         """Writes to one person and returns the post's id.
 
-        zone: the reader's IANA time zone; key: what this message is remembered by (see `post`). The server answers with
-        the same direct channel each time, so asking for it again does no harm.
+        zone: the reader's IANA time zone; key and is_retry: see `post`. The server answers with the same direct channel
+        each time, so asking for it again does no harm.
         """
         me, them = await self._myself(), await self.find_user(username)
         channel = await self._api.request("POST", "/channels/direct", json=[me.id, them], into=_Thing)
-        return await self._post({"channel_id": channel.id, "message": to_mattermost(message, zone)}, key)
+        return await self._post({"channel_id": channel.id, "message": to_mattermost(message, zone)}, key, is_retry)
 
     async def post(
-        self, channel: str, message: Message, zone: str | None = None, *, key: str, root_id: str | None = None
+        self,
+        channel: str,
+        message: Message,
+        zone: str | None = None,
+        *,
+        key: str,
+        root_id: str | None = None,
+        is_retry: bool = False,
     ) -> str:
         """Writes to a channel and returns the post's id.
 
         channel: "team/channel", or "channel" in the bot's own team (the first by name, where there are several);
-        root_id: the post that this one answers. A repeated post with the same key makes no second one, but the server
-        knows keys for half a minute only, so this covers a retry at once and not one by the queue.
+        root_id: the post that this one answers; key: what the post bears in its props; is_retry: whether a post with
+        this key may stand there already, and is then looked for among the channel's latest. Without that look a
+        repeated key makes no second post for half a minute only, as long as the server remembers it.
         """
         thread = {"root_id": root_id} if root_id else {}
         body = {"channel_id": await self._channel_id(channel), "message": to_mattermost(message, zone), **thread}
-        return await self._post(body, key)
+        return await self._post(body, key, is_retry)
 
-    async def _post(self, body: dict[str, Any], key: str) -> str:
+    async def _post(self, body: dict[str, Any], key: str, is_retry: bool) -> str:
         me = await self._myself()
+        standing = await self._find_post(body["channel_id"], key) if is_retry else None
+        if standing is not None:
+            return standing
         pending = f"{me.id}:{sha256(key.encode()).hexdigest()[:32]}"
-        return (await self._api.request("POST", "/posts", json={**body, "pending_post_id": pending}, into=_Thing)).id
+        marked = {**body, "pending_post_id": pending, "props": {_MARK: key}}
+        return (await self._api.request("POST", "/posts", json=marked, into=_Thing)).id
+
+    async def _find_post(self, channel_id: str, key: str) -> str | None:
+        """Our own post with that key among the channel's latest."""
+        me, path = await self._myself(), f"{under('/channels', channel_id)}/posts"
+        page = await self._api.request("GET", path, params={"per_page": _RECENT_POSTS}, into=_Posts)
+        own = (post_id for post_id, post in page.posts.items() if post.user_id == me.id and _key_of(post) == key)
+        return next(own, None)
 
     async def _myself(self) -> _User:
         if self._me is None:
@@ -106,3 +143,7 @@ class Mattermost:
         if not teams:
             raise CannotAct("Mattermost: the bot is in no team yet; add it to the one that it should write to.")
         return min(team.name for team in teams)
+
+
+def _key_of(post: _Post) -> Any:
+    return (post.props or {}).get(_MARK)

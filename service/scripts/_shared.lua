@@ -17,17 +17,18 @@ local function remember(subject, entry)
 end
 
 -- Something must be done at wish.due. Wishes of one key are one record: the later replaces the payload and the moment,
--- but unsettled changes are never put off by more than wish.cap. A wish that writes a rule's comment is noted on the
--- rule's case, so that no look concludes anything while a comment is on its way. What wish.once names is never done twice. While the record is being worked on, it is only
--- marked, and whoever works on it puts it back.
+-- but is never put off beyond `latest`, the first one's cap, nor hurried before a failed try may be repeated. What
+-- wish.once names is never done twice. While the record is being worked on, it is only marked, and whoever works on it
+-- puts it back. A wish that writes a rule's comment is noted on the rule's case, so that no look concludes anything
+-- while a comment is on its way.
 local function want(wish, now)
   local key = P .. 'work:' .. wish.key
   if wish.once and redis.call('EXISTS', P .. 'done:' .. wish.once) == 1 then return end
-  local old = redis.call('HMGET', key, 'state', 'since')
-  local since = tonumber(old[2] or now)
-  local due = math.max(now, math.min(wish.due, since + (wish.cap or 0)))
+  local old = redis.call('HMGET', key, 'state', 'latest', 'not_before')
+  local latest = tonumber(old[2] or now + (wish.cap or 0))
+  local due = math.max(now, tonumber(old[3] or 0), math.min(wish.due, latest))
   redis.call('HSET', key, 'kind', wish.kind, 'rule', wish.rule, 'subject', wish.subject, 'payload', wish.payload or 'null',
-    'since', since)
+    'latest', latest)
   redis.call('HINCRBY', key, 'generation', 1)
   if wish.line then redis.call('HSET', P .. 'lines:' .. wish.key, wish.line[1], wish.line[2]) end
   redis.call('HDEL', key, 'blocked')
@@ -41,7 +42,8 @@ local function want(wish, now)
     redis.call('HSET', key, 'next', due)
     return
   end
-  redis.call('HSET', key, 'state', 'waiting', 'tries', 0, 'wanted', now)
+  if old[1] ~= 'waiting' then redis.call('HSET', key, 'tries', 0) end
+  redis.call('HSET', key, 'state', 'waiting', 'wanted', due)
   redis.call('ZREM', P .. 'failed', wish.key)
   redis.call('ZADD', P .. 'due', due, wish.key)
 end

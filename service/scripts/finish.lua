@@ -15,12 +15,16 @@ if call.case then
   redis.call('EXPIRE', case, 120 * DAY)
 end
 for _, line in ipairs(call.sent) do
+  redis.call('HDEL', P .. 'sending:' .. call.key, line)
   redis.call('HDEL', P .. 'lines:' .. call.key, line)
   redis.call('SET', P .. 'done:' .. call.key .. ':' .. line, '1', 'EX', 120 * DAY)
 end
 
-redis.call('HDEL', key, 'token', 'next', 'since')
+redis.call('HDEL', key, 'token', 'claimed', 'next')
 local is_wanted_again = record[2] ~= record[3]
+local next_due = tonumber(record[4] or call.now)
+if call.state == 'done' and redis.call('EXISTS', P .. 'lines:' .. call.key) == 1 then is_wanted_again = true end
+
 local case = P .. 'case:' .. (record[5] or '') .. ':' .. (record[6] or '')
 if call.state ~= 'retry' and not is_wanted_again and redis.call('HGET', case, 'writing') == call.key then
   redis.call('HDEL', case, 'writing')
@@ -28,9 +32,19 @@ if call.state ~= 'retry' and not is_wanted_again and redis.call('HGET', case, 'w
   if redis.call('HDEL', P .. 'work:' .. look, 'blocked') == 1 then redis.call('ZADD', P .. 'due', call.now, look) end
 end
 
-if is_wanted_again then
-  redis.call('HSET', key, 'state', 'waiting', 'tries', 0, 'wanted', call.now)
-  redis.call('ZADD', P .. 'due', record[4], call.key)
+local function wait_until(due)
+  redis.call('HSET', key, 'state', 'waiting', 'error', call.error)
+  redis.call('ZADD', P .. 'due', due, call.key)
+end
+
+if call.state == 'retry' then
+  local due = is_wanted_again and math.max(next_due, call.due) or call.due
+  if is_wanted_again then redis.call('HSET', key, 'wanted', due) end
+  redis.call('HSET', key, 'not_before', call.due)
+  wait_until(due)
+elseif is_wanted_again then
+  redis.call('HSET', key, 'tries', 0, 'wanted', next_due)
+  wait_until(next_due)
 elseif call.state == 'done' then
   redis.call('DEL', key)
   redis.call('ZREM', P .. 'due', call.key)
@@ -38,11 +52,12 @@ elseif call.state == 'failed' then
   redis.call('HSET', key, 'state', 'failed', 'error', call.error)
   redis.call('ZREM', P .. 'due', call.key)
   redis.call('ZADD', P .. 'failed', call.now, call.key)
+elseif call.state == 'waiting' then
+  redis.call('HSET', key, 'tries', 0, 'wanted', call.due)
+  wait_until(call.due)
 else
-  redis.call('HSET', key, 'state', 'waiting', 'error', call.error)
-  if call.state == 'blocked' then redis.call('HSET', key, 'blocked', '1') end
-  if call.state == 'waiting' then redis.call('HSET', key, 'tries', 0, 'wanted', call.due) end
-  redis.call('ZADD', P .. 'due', call.due, call.key)
+  redis.call('HSET', key, 'blocked', '1')
+  wait_until(redis.call('HEXISTS', case, 'writing') == 1 and call.due or call.now)
 end
 ring()
 return 1

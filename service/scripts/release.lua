@@ -5,14 +5,23 @@
 local now, limit, lease, real_now, queue = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], ARGV[5]
 local released = 0
 
+-- What was wanted until now is what this run does; what a run that was lost had been told to do later stays for later.
+local function start(key)
+  local record = redis.call('HMGET', key, 'generation', 'next')
+  redis.call('HDEL', key, 'blocked', 'not_before')
+  if tonumber(record[2] or 0) > now then return end
+  redis.call('HSET', key, 'started', record[1])
+  redis.call('HDEL', key, 'next', 'latest')
+end
+
 for _, name in ipairs(redis.call('ZRANGEBYSCORE', P .. 'due', '-inf', now, 'LIMIT', 0, limit)) do
   local key = P .. 'work:' .. name
   if redis.call('EXISTS', key) == 0 then
     redis.call('ZREM', P .. 'due', name)
   else
+    start(key)
     local token = redis.call('INCR', P .. 'leases')
-    redis.call('HSET', key, 'state', 'running', 'token', token, 'started', redis.call('HGET', key, 'generation'))
-    redis.call('HINCRBY', key, 'tries', 1)
+    redis.call('HSET', key, 'state', 'running', 'token', token)
     redis.call('ZADD', P .. 'due', now + lease, name)
     local job = name .. '@' .. token
     local body = cjson.encode({ t = cjson.null, f = 'work', a = { name, token }, k = {}, et = tonumber(real_now) })

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
 from typing import Final
 
@@ -30,11 +30,11 @@ def webhook_route(intake: Intake, max_bytes: int, clock: Clock) -> Route:
     return Route("/webhooks/{source}", endpoint, methods=["POST"])
 
 
-def problem(status: int, detail: str) -> Response:
+def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
     """An answer of RFC 9457; a 503 says when to deliver again."""
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
-    headers = {"Retry-After": RETRY_SECONDS} if status == HTTPStatus.SERVICE_UNAVAILABLE else None
-    return Response(msgspec.json.encode(body), status, headers, "application/problem+json")
+    when = {"Retry-After": RETRY_SECONDS} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
+    return Response(msgspec.json.encode(body), status, {**when, **(headers or {})}, "application/problem+json")
 
 
 async def _answered(request: Request, take: Callable[[], Awaitable[Answer]]) -> Response:

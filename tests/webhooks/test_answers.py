@@ -230,6 +230,22 @@ async def test_a_source_without_a_secret_refuses_and_is_told_to_come_again(redis
     assert int(answer.headers["retry-after"]) > 0
 
 
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        pytest.param("GET", "/webhooks/jira", 405, id="a webhook's address, opened in a browser"),
+        pytest.param("POST", "/webhooks/jira/more", 404, id="an address that there is not"),
+        pytest.param("GET", "/nowhere", 404, id="another one"),
+    ],
+)
+async def test_every_error_is_a_problem_document(
+    client: httpx.AsyncClient, method: str, path: str, status: int
+) -> None:
+    answer = await client.request(method, path)
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
+    assert answer.json()["status"] == status
+
+
 async def test_redis_away_is_503_with_retry_after_and_readyz_says_so(clock: SetClock, tmp_path: Path) -> None:
     app = app_of(f"unix://{tmp_path}/nowhere.sock", clock)
     async with client_of(app) as http:
