@@ -8,11 +8,11 @@ import os
 import platform
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 import redis.asyncio
 from redis.exceptions import RedisError
@@ -34,7 +34,7 @@ async def embedded_redis(folder: Path) -> AsyncIterator[str]:
     """
     with _sole_use(folder), _socket_for(folder) as socket:
         url = f"unix://{socket}"
-        await _end_orphan(url)
+        await _end_orphans({url, *_noted_address(folder)})
         child = Child(Program("redis", _command(folder, socket), os.environ))
         running = asyncio.create_task(child.run())
         try:
@@ -48,8 +48,8 @@ async def embedded_redis(folder: Path) -> AsyncIterator[str]:
 
 def running_at(folder: Path) -> str | None:
     """The address of the server that runs on the data in `folder`; None where none does."""
-    address = folder / "address"
-    return address.read_text() if address.is_file() and _is_in_use(folder) else None
+    noted = _noted_address(folder)
+    return noted[0] if noted and _is_in_use(folder) else None
 
 
 def server_program() -> str:
@@ -58,7 +58,7 @@ def server_program() -> str:
     package = Path(spec.origin).parent if spec and spec.origin else Path()
     machine = f"{platform.system()}-{platform.machine()}".lower()
     brought = package / "_binaries" / machine / "valkey-server"
-    found = str(brought) if brought.is_file() else shutil.which("valkey-server") or shutil.which("redis-server")
+    found = next(filter(None, map(shutil.which, (str(brought), "valkey-server", "redis-server"))), None)
     if found is None:
         raise CraftyError(
             f"No Redis server was found for {machine}: install valkey-server or redis-server (apt-get install "
@@ -86,8 +86,7 @@ def _command(folder: Path, socket: Path) -> list[str]:
 @contextmanager
 def _sole_use(folder: Path) -> Iterator[None]:
     """Makes the folder and holds its lock, which the kernel gives back however this process ends."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with (folder / "lock").open("w") as lock:
+    with _lock_file(folder) as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -97,12 +96,28 @@ def _sole_use(folder: Path) -> Iterator[None]:
         yield
 
 
+def _lock_file(folder: Path) -> TextIO:
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return (folder / "lock").open("w")
+    except OSError as error:
+        raise CraftyError(
+            f"No data can be kept in {folder} ({error.strerror}): set CRAFTY_DATA_DIR to a folder of your own."
+        ) from error
+
+
 def _is_in_use(folder: Path) -> bool:
     try:
         with _sole_use(folder):
             return False
     except CraftyError:
         return True
+
+
+def _noted_address(folder: Path) -> list[str]:
+    """Where the last server in the folder answered; empty where there was none."""
+    address = folder / "address"
+    return [address.read_text()] if address.is_file() else []
 
 
 def _note_address(folder: Path, url: str) -> None:
@@ -120,8 +135,13 @@ def _socket_for(folder: Path) -> Iterator[Path]:
         yield Path(short) / "redis.sock"
 
 
-async def _end_orphan(url: str) -> None:
+async def _end_orphans(urls: Iterable[str]) -> None:
     """A server that outlived a killed parent gives its data up before the next one opens them."""
+    for url in urls:
+        await _shut_down(url)
+
+
+async def _shut_down(url: str) -> None:
     client = redis.asyncio.Redis.from_url(url)
     try:
         await client.shutdown(nosave=True)

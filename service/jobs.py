@@ -84,10 +84,8 @@ class Jobs:
             return Result(ending="done", entries=[self._effect(work, "skipped", f"{gone}")])
         except TryLater as later:
             return self._later(work, f"{later}", timedelta(seconds=later.after or 0))
-        except RedisAway as away:
-            return self._later(work, f"{away}", timedelta(0))
-        except TimeoutError:
-            return self._later(work, f"it took longer than {WORK_SECONDS} seconds", timedelta(0))
+        except (RedisAway, TimeoutError) as away:
+            return self._later(work, f"{away}" or f"it took longer than {WORK_SECONDS} seconds", timedelta(0))
         except CannotAct as refusal:
             return self._failed(work, f"{refusal}")
         except Exception as error:

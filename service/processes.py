@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import structlog
@@ -38,28 +40,34 @@ class Child:
     def __init__(self, program: Program) -> None:
         self._program = program
         self._process: asyncio.subprocess.Process | None = None
-        self._is_stopping = False
+        self._starting = asyncio.Lock()
+        self._stopping = asyncio.Event()
 
     async def run(self) -> int:
         """Runs the program, again and again if it falls; ends when stopped, or when it can't even start.
 
-        Returns the exit code: a program that fails within STEADY_SECONDS of its first start is not started again.
+        Returns the last exit code, 0 where it was never started: a program that fails within STEADY_SECONDS of its
+        first start is not started again.
         """
         loop = asyncio.get_running_loop()
         has_been_steady = False
-        while True:
+        code = 0
+        while not self._stopping.is_set():
             started = loop.time()
             code = await self._once()
             has_been_steady = has_been_steady or loop.time() - started > STEADY_SECONDS
-            if self._is_stopping or not has_been_steady:
+            if self._stopping.is_set() or not has_been_steady:
                 return code
             log.error("process.fell", process=self._program.name, code=code)
-            await asyncio.sleep(RESTART_SECONDS)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._stopping.wait(), RESTART_SECONDS)
+        return code
 
     async def stop(self, seconds: float = STOP_SECONDS) -> None:
         """Asks it to end, and makes it end after that many seconds."""
-        self._is_stopping = True
-        process = self._process
+        self._stopping.set()
+        async with self._starting:
+            process = self._process
         if process is None or process.returncode is not None:
             return
         process.terminate()
@@ -72,13 +80,21 @@ class Child:
             await process.wait()
 
     async def _once(self) -> int:
-        self._process = await asyncio.create_subprocess_exec(
-            *self._program.argv, env=dict(self._program.environ), preexec_fn=_end_with_parent
-        )
-        return await self._process.wait()
+        async with self._starting:
+            if self._stopping.is_set():
+                return 0
+            self._process = process = await asyncio.create_subprocess_exec(
+                *self._program.argv,
+                env=dict(self._program.environ),
+                preexec_fn=partial(_end_with_parent, os.getpid()),
+            )
+        return await process.wait()
 
 
-def _end_with_parent() -> None:
-    """Linux sends the child SIGTERM when its parent dies, however that happens."""
-    if _LIBC is not None:
-        _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+def _end_with_parent(parent: int) -> None:
+    """Linux sends the child SIGTERM when its parent dies, however that happens; one that died before is noticed."""
+    if _LIBC is None:
+        return
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), signal.SIGTERM)

@@ -1,7 +1,7 @@
 """Connections to Redis, by address: a single server, a unix socket, or the master that Sentinels name."""
 
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from redis.asyncio import BlockingConnectionPool, ConnectionPool
 from redis.asyncio.sentinel import Sentinel
@@ -31,7 +31,7 @@ def _behind_sentinels(url: str) -> ConnectionPool:
     parts = urlsplit(url)
     service, _, db = parts.path.strip("/").partition("/")
     account, _, hosts = parts.netloc.rpartition("@")
-    username, _, password = account.partition(":")
+    username, _, password = (unquote(part) for part in account.partition(":"))
     sentinels = [_address(host) for host in hosts.split(",")]
     options: dict[str, Any] = {"socket_timeout": TIMEOUT_SECONDS, "socket_connect_timeout": TIMEOUT_SECONDS}
     watch: Any = Sentinel
@@ -43,5 +43,5 @@ def _behind_sentinels(url: str) -> ConnectionPool:
 
 
 def _address(host: str) -> tuple[str, int]:
-    name, _, port = host.partition(":")
-    return name, int(port or _SENTINEL_PORT)
+    parts = urlsplit(f"//{host}")
+    return parts.hostname or "", parts.port or _SENTINEL_PORT

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, Protocol
@@ -34,7 +35,7 @@ from service.settings import Settings
 log = structlog.get_logger()
 
 MAX_JOBS: Final = 10
-JOB_SECONDS: Final = 60
+JOB_SECONDS: Final = 115
 TURN_SECONDS: Final = 1.0
 STOP_SECONDS: Final = 30.0
 AWAY_SECONDS: Final = 0.5
@@ -70,10 +71,22 @@ class Worker(ArqWorker):
             health_check_interval=10,
             log_results=False,
         )
+        self.sem: Any = asyncio.Semaphore(sys.maxsize)
         self._queue = queue
         self._clock = clock
         self._clients = clients
         self._stopping = asyncio.Event()
+
+    @property
+    def job_counter(self) -> int:
+        """How many jobs run now: counted, because arq's own count and its semaphore lose a slot whenever Redis goes
+        away while a job is being started.
+        """
+        return sum(not task.done() for task in self.tasks.values())
+
+    @job_counter.setter
+    def job_counter(self, _: int) -> None:
+        pass
 
     def stop(self) -> None:
         """Takes up nothing new; `main` returns when what runs has ended, after STOP_SECONDS at the latest."""
@@ -107,7 +120,9 @@ class Worker(ArqWorker):
         free = self.max_jobs - self.job_counter
         released, following = await self._queue.release(free) if free else (0, None)
         await self._poll_iteration()
-        if released == 0:
+        if self.job_counter == self.max_jobs:
+            await asyncio.wait(self.tasks.values(), timeout=TURN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        elif released == 0:
             await self._queue.ring(self._patience(following))
 
     def _patience(self, following: datetime | None) -> float:

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator
 from pydantic import Field
 
 from service.config import Config, load_config
-from service.engine import Decision, Rulebook, Setting, config_schema, evaluate, rulebook
+from service.engine import PLANNED, Decision, Rulebook, Setting, config_schema, evaluate, rulebook
 from service.errors import ConfigError
 from service.events import Due, Event, SprintChanged, TicketChanged, TicketDeleted
 from service.facts import ABSENT, Person, Situation, Ticket
@@ -193,6 +193,12 @@ class TestRulebook:
         assert (setting.mode, setting.settle) == (mode, timedelta(minutes=settle))
         assert params == {"reminder_lead": f"{lead}h", "push_unassigned": push}
         assert rules.setting("missing-reviewer", cell).mode == "on"
+
+    @pytest.mark.parametrize("name", sorted(PLANNED))
+    def test_the_table_of_a_planned_rule_does_nothing_yet(self, name: str) -> None:
+        rules = book(f'[rules.{name}]\nmode = "dry-run"\n')
+
+        assert name not in {one.name for one in rules.rules}
 
     @pytest.mark.parametrize(
         ("tables", "problems"),

@@ -13,7 +13,6 @@ from service.errors import CannotAct, NotFound
 from service.facts import Person
 from service.texts import Message, to_mattermost
 
-
 _MARK: Final = "crafty"
 _RECENT_POSTS: Final = 60
 
@@ -38,10 +37,9 @@ class _Post(msgspec.Struct):
 
 
 class _Posts(msgspec.Struct):
-    """One page of a channel's posts, by id. order: their ids, newest first."""
+    """One page of a channel's posts, by id."""
 
-    order: list[str]
-    posts: dict[str, _Post]
+    posts: dict[str, _Post] = {}
 
 
 def connect(url: str, token: str, sleep: Sleep = asyncio.sleep) -> Mattermost:

@@ -157,6 +157,7 @@ def test_who_is_no_reviewer(facts: dict[str, Any], shortcoming: str) -> None:
         pytest.param("2026-11-06", "2026-11-12", FRIDAY, False, id="back on its last Friday"),
         pytest.param("2026-11-01", "2026-11-05", FRIDAY, False, id="back already"),
         pytest.param("2026-11-13", "2026-11-13", wall("2026-11-13 20:59"), True, id="off on its last working day"),
+        pytest.param("2026-11-13", "2026-11-13", wall("2026-11-13 21:00"), True, id="with half a day left for others"),
         pytest.param("2026-11-13", "2026-11-13", wall("2026-11-13 21:01"), False, id="too late for anybody"),
     ],
 )
@@ -166,6 +167,21 @@ def test_a_reviewer_who_is_away(first: str, last: str, now: datetime, is_away: b
 
     assert (BOB_IS_AWAY in verdict.reason) is is_away
     assert (verdict.outcome == "pass") is not is_away
+
+
+@pytest.mark.parametrize(
+    ("end", "outcome"),
+    [
+        pytest.param("2026-11-16 11:59", "act", id="less than half a day is not enough"),
+        pytest.param("2026-11-16 12:00", "pass", id="half a day is enough"),
+        pytest.param("2026-11-16 12:01", "pass", id="and so is more"),
+    ],
+)
+def test_a_reviewer_who_is_back_on_the_last_morning(end: str, outcome: str) -> None:
+    running = msgspec.structs.replace(RUNNING, end=wall(end))
+    about = waiting(reviewer=off(BOB, date(2026, 11, 1), date(2026, 11, 15)), sprints=(running,))
+
+    assert look(about, FRIDAY, sprints=Sprints(active=running)).outcome == outcome
 
 
 def test_two_reviewers_who_are_away() -> None:
@@ -328,10 +344,21 @@ def test_which_firefighter_is_assigned(
     assert COMMENT in summary(verdict)
 
 
-def test_the_last_firefighters_stay_on_duty_until_a_late_sprint_is_closed() -> None:
-    verdict = look(waiting(), wall("2026-11-17 10:00"))
+@pytest.mark.parametrize(
+    ("now", "told"),
+    [
+        pytest.param("2026-10-30 10:00", FAY, id="a sprint that was started before its date has its first ones"),
+        pytest.param("2026-11-08 23:59", FAY, id="the first week"),
+        pytest.param("2026-11-09 00:00", FINN, id="the second week"),
+        pytest.param("2026-11-16 08:00", FINN, id="the last hours have those of the last day"),
+        pytest.param("2026-11-17 10:00", FINN, id="and so has a sprint that is closed late"),
+    ],
+)
+def test_which_firefighters_are_told(now: str, told: Person) -> None:
+    weeks = (Duty("firefighter", (FAY,), 0, 6), Duty("firefighter", (FINN,), 7, 13))
+    verdict = look(waiting(), wall(now), within=replace(cell(), duties=weeks))
 
-    assert summary(verdict)[:-1] == [COMMENT, *TOLD]
+    assert [action.person for action in verdict.actions if isinstance(action, Notify)] == [told]
 
 
 @pytest.mark.parametrize(
@@ -387,6 +414,18 @@ def test_the_life_of_a_ticket() -> None:
         verdict = look(about, now, said=standing, assign_firefighter=True)
         standing = said_after(verdict, now, standing)
         assert summary(verdict) == actions
+
+
+@pytest.mark.parametrize(
+    ("now", "is_named"),
+    [
+        pytest.param(wall("2026-11-11 23:59"), True, id="a minute before it"),
+        pytest.param(wall("2026-11-12 00:00"), False, id="at the review deadline"),
+        pytest.param(wall("2026-11-12 00:01"), False, id="a minute past it"),
+    ],
+)
+def test_a_deadline_is_named_while_it_lies_ahead(now: datetime, is_named: bool) -> None:
+    assert ("by the end of Wednesday 11 November" in plain(look(begun(), now))[0]) is is_named
 
 
 REASONS = "Crafty, rule missing-reviewer. Reasons: crafty why SE-1"
