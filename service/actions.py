@@ -15,9 +15,14 @@ from service.texts import Item, Message, Paragraph, Small
 
 
 class _Action(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
-    """Base of all actions. occasion: what makes this one different from an earlier one of the same rule and subject."""
+    """Base of all actions.
+
+    occasion: what makes this one different from an earlier one of the same rule and subject; after: the key of the
+    action that must have been done before, because this one tells of it.
+    """
 
     occasion: str = ""
+    after: str | None = None
 
     is_sticky: ClassVar[bool] = False
 

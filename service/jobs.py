@@ -126,8 +126,18 @@ class Jobs:
             return Result(ending="done", entries=[stale], wishes=[look_again(work.rule, work.subject, now)])
         if not action.is_sticky and await self.ledger.is_done(work.key):
             return Result(ending="done", entries=[self._effect(work, "skipped", "it was done before")])
+        if action.after and not await self.ledger.is_done(action.after):
+            return await self._not_yet(work, action.after)
         done = await self.effects.do(Order(action, work.key, work.rule, work.subject, now, work.is_retry))
         return self._done(work, done, {} if action.is_sticky else {work.key: now.isoformat()})
+
+    async def _not_yet(self, work: Work, first: str) -> Result:
+        """What tells of something that was not done waits for it, and is dropped where that was given up."""
+        if await self.ledger.has_failed(first):
+            return Result(
+                ending="done", entries=[self._effect(work, "skipped", "what it would tell of could not be done")]
+            )
+        return self._later(work, f"waits for {first}", timedelta(0))
 
     async def _digest(self, work: Work) -> Result:
         digest = _ACTION.decode(work.payload)

@@ -121,6 +121,11 @@ class Ledger:
         async with redis_or_away():
             return bool(await self._redis.exists(f"{PREFIX}done:{key}"))
 
+    async def has_failed(self, key: str) -> bool:
+        """Whether an action of this key was given up, and waits for somebody among the dead letters."""
+        async with redis_or_away():
+            return await self._redis.zscore(f"{PREFIX}failed", key) is not None
+
     async def lines(self, key: str) -> dict[str, str]:
         """The lines that a digest is about to send, by what they speak of; the same ones each time it tries."""
         return await self._hash(f"sending:{key}")

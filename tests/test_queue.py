@@ -445,7 +445,7 @@ STEPS = st.lists(
 
 
 class _Story:
-    """Workers that come and go, and what must hold all the while: nobody's work is started beside them, no wish lost."""
+    """Workers that come and go. What must hold all the while: no work is started beside its double, no wish is lost."""
 
     def __init__(self, redis: Redis) -> None:
         self.clock = SetClock(NOON)

@@ -34,6 +34,8 @@ from service.rules._base import (
 from service.texts import Checklist, Link, Message, Moment, Paragraph, Small, item, paragraph, small
 from service.values import WorkingTime
 
+NAME: Final = "green-ticket"
+
 
 class Params(RuleParams):
     """What a cell can tune."""
@@ -193,21 +195,22 @@ def _final(case: _Case) -> Verdict:
     if not ctx.params.push_unassigned or stretch_goals is None:
         return asked(ticket, ctx, reason, _question(case), *_ping(case), *_unassigned(case))
     return Verdict.act(
-        f"{reason}: nobody is assigned, so it moves to {stretch_goals.name}",
-        MoveToSprint(ticket=ticket.key, occasion=case.occasion, sprint=stretch_goals.id, name=stretch_goals.name),
-        *_pushed(case, stretch_goals),
+        f"{reason}: nobody is assigned, so it moves to {stretch_goals.name}", *_pushed(case, stretch_goals)
     )
 
 
 def _pushed(case: _Case, stretch_goals: Sprint) -> Iterator[Action]:
-    who, place = _addressee(case), stretch_goals.name
+    who, place, key = _addressee(case), stretch_goals.name, case.ticket.key
+    move = MoveToSprint(ticket=key, occasion=case.occasion, sprint=stretch_goals.id, name=place)
+    after = move.key(NAME, key)
+    yield move
     text = paragraph(PUSHED, who=who, ticket="this ticket", stretch_goals=place, sprint=case.sprint.name)
     message = Message((text, _footer(case.ticket.key)))
-    yield Comment(ticket=case.ticket.key, occasion=case.occasion, state="pushed", message=message)
+    yield Comment(ticket=key, occasion=case.occasion, state="pushed", message=message, after=after)
     if case.ctx.said_in(case.occasion) and isinstance(who, Person):
         text = paragraph(PUSHED, who=who, ticket=case.link, stretch_goals=place, sprint=case.sprint.name)
         message = Message((text, _footer(case.ticket.key)))
-        yield Notify(person=who, occasion=f"{case.occasion}:pushed", message=message)
+        yield Notify(person=who, occasion=f"{case.occasion}:pushed", message=message, after=after)
 
 
 def _question(case: _Case) -> Comment:
@@ -301,7 +304,7 @@ def _listed(missing: tuple[str, ...]) -> str:
 
 
 RULE = Rule(
-    name="green-ticket",
+    name=NAME,
     concerns=frozenset({TicketChanged, Due}),
     params=Params,
     check=check,

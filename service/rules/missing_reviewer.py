@@ -33,6 +33,8 @@ from service.rules._base import (
 from service.texts import Link, Message, Moment, Paragraph, paragraph, small
 from service.values import WorkingTime
 
+NAME: Final = "missing-reviewer"
+
 
 class Params(RuleParams):
     """What a cell can tune."""
@@ -227,11 +229,13 @@ def _assign(case: _Case, reason: str, firefighter: Person) -> Verdict:
     key, taken = case.ticket.key, f"{case.occasion}:taken-{case.ctx.said.turns if case.ctx.said else 0}"
     text = _message(paragraph(TAKEN, firefighter=firefighter.name), case.ticket)
     chat = _message(paragraph(CHAT_TAKEN, who=firefighter, ticket=case.link), case.ticket)
+    give = SetReviewer(ticket=key, occasion=taken, person=firefighter, sprint=case.sprint.id)
+    state, after = f"{_TAKEN} {firefighter.name}", give.key(NAME, key)
     return Verdict.act(
         f"{reason}, so {firefighter.name} on firefighter duty takes it",
-        SetReviewer(ticket=key, occasion=taken, person=firefighter, sprint=case.sprint.id),
-        Comment(ticket=key, occasion=case.occasion, state=f"{_TAKEN} {firefighter.name}", message=text),
-        Notify(person=firefighter, occasion=taken, message=chat),
+        give,
+        Comment(ticket=key, occasion=case.occasion, state=state, message=text, after=after),
+        Notify(person=firefighter, occasion=taken, message=chat, after=after),
     )
 
 
@@ -281,7 +285,7 @@ def _message(text: Paragraph, ticket: Ticket, *more: Paragraph) -> Message:
 
 
 RULE = Rule(
-    name="missing-reviewer",
+    name=NAME,
     concerns=frozenset({TicketChanged, Due}),
     params=Params,
     check=check,

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import httpx
 import pytest
@@ -36,6 +37,7 @@ def server() -> Iterator[respx.MockRouter]:
             json=[{"id": "t1", "name": "zeta"}, {"id": "t2", "name": "ops"}]
         )
         router.get("/teams/name/ops/channels/name/serenity", name="channel").respond(json=CHANNEL)
+        router.get(f"/channels/{CHANNEL['id']}/posts", name="recent").respond(json={"order": [], "posts": {}})
         router.post("/posts", name="posts").respond(201, json=POST)
         yield router
 
@@ -120,6 +122,57 @@ async def test_one_key_is_one_pending_post_and_two_are_two(chat: Mattermost, ser
         await chat.post("serenity", HELLO, key=key)
     pending = [json.loads(call.request.content)["pending_post_id"] for call in server["posts"].calls]
     assert pending[0] == pending[1] != pending[2]
+
+
+async def test_a_post_bears_its_key(chat: Mattermost, server: respx.MockRouter) -> None:
+    await chat.post("serenity", HELLO, key="rule:SE-1:sprint")
+    assert json.loads(server["posts"].calls.last.request.content)["props"] == {"crafty": "rule:SE-1:sprint"}
+    assert not server["recent"].called
+
+
+STANDING = {"id": "st4nd1ng", "user_id": BOT["id"], "message": "Hello", "props": {"from_bot": "true", "crafty": "k"}}
+
+
+@pytest.mark.parametrize(
+    ("post", "is_posted"),
+    [
+        pytest.param(STANDING, False, id="our own post with that key stands there"),
+        pytest.param({**STANDING, "props": {"crafty": "other"}}, True, id="ours with another key"),
+        pytest.param({**STANDING, "user_id": SAM["id"]}, True, id="somebody else's with our mark"),
+        pytest.param({**STANDING, "props": {}}, True, id="a post without a mark"),
+        pytest.param({**STANDING, "props": None}, True, id="a post without props"),
+        pytest.param({**STANDING, "props": {"crafty": ["k"]}}, True, id="a mark of another shape"),
+    ],
+)
+async def test_a_retry_looks_for_its_post_before_it_posts(
+    chat: Mattermost, server: respx.MockRouter, post: dict[str, Any], is_posted: bool
+) -> None:
+    server["recent"].respond(json={"order": [post["id"]], "posts": {post["id"]: post}})
+    posted = await chat.post("serenity", HELLO, key="k", is_retry=True)
+    assert posted == (POST["id"] if is_posted else "st4nd1ng")
+    assert server["posts"].called is is_posted
+    assert dict(server["recent"].calls.last.request.url.params) == {"per_page": "60"}
+
+
+async def test_a_retry_in_an_empty_channel_posts(chat: Mattermost, server: respx.MockRouter) -> None:
+    assert await chat.post("serenity", HELLO, key="k", is_retry=True) == POST["id"]
+
+
+async def test_a_retried_direct_message_is_looked_for_in_the_channel_of_the_two(
+    chat: Mattermost, server: respx.MockRouter
+) -> None:
+    server.post("/channels/direct").respond(201, json={"id": "d1r", "type": "D"})
+    direct = server.get("/channels/d1r/posts").respond(json={"order": ["x"], "posts": {"st4nd1ng": STANDING}})
+    assert await chat.direct_message("sam", HELLO, key="k", is_retry=True) == "st4nd1ng"
+    assert direct.called
+    assert not server["posts"].called
+
+
+async def test_a_retry_that_cannot_look_does_not_post(chat: Mattermost, server: respx.MockRouter) -> None:
+    server["recent"].respond(500, json={"message": "oops"})
+    with pytest.raises(TryLater):
+        await chat.post("serenity", HELLO, key="k", is_retry=True)
+    assert not server["posts"].called
 
 
 async def test_a_bot_without_a_team_says_what_to_do(chat: Mattermost, server: respx.MockRouter) -> None:

@@ -1,0 +1,606 @@
+"""Jobs on a real Redis, with fakes that keep state: what is decided is done once; what fails is on the record."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from redis.asyncio import Redis
+from structlog.testing import capture_logs
+
+from service import jobs as jobs_module
+from service.actions import Action, Comment, Digest, EditComment, MoveToBacklog, Notify, Recheck, SetReviewer
+from service.effects import Effects
+from service.engine import Mode, Rulebook, Setting
+from service.errors import CannotAct, CraftyError, NotFound, RedisAway, TryLater
+from service.events import Due, TicketChanged
+from service.facts import Person, Sprint, Ticket
+from service.gather import Gatherer
+from service.jira_shapes import FieldMap, RawField
+from service.jobs import FINISH_SECONDS, WORK_SECONDS, Jobs
+from service.ledger import Effect, Entry, Ledger, Site
+from service.queue import ARQ_QUEUE, LEASE, Queue, Result, Wish, Work, look_again, perform, site
+from service.rules._base import Context, Rule, RuleParams, Verdict
+from service.texts import Message, item, paragraph, small
+from service.worker import JOB_SECONDS
+from tests.builders import BOB, FAY, NEW, RUNNING, SAM, team, ticket
+from tests.conftest import SetClock
+from tests.test_effects import FakeChat, FakeJira, Killed
+
+RULE = "testing"
+NOW = datetime(2026, 11, 3, 9, 0, tzinfo=UTC)
+FOUND = Site(fields=FieldMap(reviewer="customfield_7"), jira_bot=("acc-crafty",))
+
+
+@dataclass
+class ReadableJira(FakeJira):
+    """The same Jira, with tickets to read.
+
+    faults: raised by the next reads, one each; meanwhile: what happens while it is read; hangs: it never answers.
+    """
+
+    tickets: dict[str, Ticket] = field(default_factory=lambda: {"SE-1": ticket(), "SE-2": ticket(key="SE-2")})
+    faults: list[Exception] = field(default_factory=list)
+    meanwhile: Callable[[], Awaitable[None]] | None = None
+    hangs: bool = False
+    reads: int = 0
+
+    async def identify(self) -> Person:
+        return Person(name="Crafty", jira="acc-crafty")
+
+    async def field_list(self) -> list[RawField]:
+        return []
+
+    async def ticket(self, key: str) -> Ticket:
+        self.reads += 1
+        if self.meanwhile:
+            await self.meanwhile()
+        if self.hangs:
+            await asyncio.Event().wait()
+        if self.faults:
+            raise self.faults.pop(0)
+        if key not in self.tickets:
+            raise NotFound(f"there is no {key}")
+        return self.tickets[key]
+
+    async def sprints(self, board: int) -> tuple[Sprint, ...]:
+        return (RUNNING,)
+
+
+Check = Callable[[Ticket, Context], Verdict]
+
+
+def book_of(check: Check, mode: Mode = "on") -> Rulebook:
+    """A rulebook of one rule."""
+    rule = Rule(RULE, frozenset({TicketChanged, Due}), RuleParams, check, "Tests.")
+    return Rulebook((rule,), {RULE: {"": Setting(mode, timedelta(0), RuleParams())}})
+
+
+class FaultyQueue(Queue):
+    """A queue whose endings fail: Redis goes away before they are stored, or before it has said that they are."""
+
+    fails_before = 0
+    fails_after = 0
+
+    async def finish(self, work: Work, result: Result) -> bool:
+        if self.fails_before:
+            self.fails_before -= 1
+            raise RedisAway("away")
+        stored = await super().finish(work, result)
+        if self.fails_after:
+            self.fails_after -= 1
+            raise RedisAway("away")
+        return stored
+
+
+@dataclass
+class Crafty:
+    """The jobs with all they need, and a worker that does what is due."""
+
+    redis: Redis
+    clock: SetClock
+    jira: ReadableJira = field(default_factory=ReadableJira)
+    chat: FakeChat = field(default_factory=FakeChat)
+    verdict: Verdict = field(default_factory=lambda: Verdict.passed("nothing to do"))
+    mode: Mode = "on"
+    found: Site | CraftyError = FOUND
+
+    def __post_init__(self) -> None:
+        self.ledger = Ledger(self.redis)
+        self.queue = FaultyQueue(self.redis, self.clock)
+
+    @property
+    def jobs(self) -> Jobs:
+        return Jobs(
+            queue=self.queue,
+            ledger=self.ledger,
+            gatherer=Gatherer(self.jira, team(), self.ledger),
+            effects=Effects(self.jira, self.chat, None, self.ledger),
+            find_out=self._find_out,
+            team=team(),
+            book=book_of(lambda *_: self.verdict, self.mode),
+            clock=self.clock,
+        )
+
+    async def _find_out(self) -> Site:
+        if isinstance(self.found, CraftyError):
+            raise self.found
+        return self.found
+
+    async def look(self, verdict: Verdict, subject: str = "SE-1") -> None:
+        """Looks at a ticket with that verdict, and does all that follows at once."""
+        self.verdict = verdict
+        await self.queue.want(look_again(RULE, subject, self.clock()))
+        await self.work_off()
+
+    async def act(self, *actions: Action) -> None:
+        await self.look(Verdict.act("it is wanted", *actions))
+
+    async def want(self, action: Action, subject: str = "SE-1") -> Wish:
+        """Asks for an action as a look would."""
+        wish = perform(action, RULE, subject, self.clock())
+        await self.queue.want(wish)
+        return wish
+
+    async def work_off(self) -> None:
+        """Does whatever is due now, and what follows from it."""
+        for _ in range(20):
+            released, _ = await self.queue.release(100)
+            if not released:
+                return
+            for key, token in await self.leases():
+                await self.jobs.work(key, token)
+        pytest.fail("it never ends")
+
+    async def leases(self) -> list[tuple[str, str]]:
+        names: list[bytes] = await self.redis.zrange(ARQ_QUEUE, 0, -1)
+        await self.redis.delete(ARQ_QUEUE)
+        pairs = (name.decode().rpartition("@") for name in names)
+        return [(key, token) for key, _, token in pairs]
+
+    async def next_due(self) -> datetime | None:
+        released, following = await self.queue.release(1)
+        assert released == 0
+        return following
+
+    async def effects(self, subject: str = "SE-1") -> list[tuple[str, str]]:
+        """What became of actions, oldest first."""
+        entries = (await self.ledger.timeline(subject))[::-1]
+        return [(entry.effect.result, entry.effect.reason) for entry in entries if entry.effect]
+
+    async def dead_letters(self) -> list[str]:
+        return [key.decode() for key in await self.redis.zrange("crafty:failed", 0, -1)]
+
+    @property
+    def comments(self) -> list[str]:
+        return [comment.text for comment in self.jira.comments.values()]
+
+
+@pytest.fixture
+async def crafty(redis: Redis, clock: SetClock) -> Crafty:
+    made = Crafty(redis, clock)
+    await made.ledger.keep_site(FOUND)
+    return made
+
+
+def says(text: str) -> Message:
+    return Message((paragraph(text),))
+
+
+def ask(text: str = "Who reviews it?", state: str = "ask") -> Comment:
+    return Comment(ticket="SE-1", occasion="sprint-41", state=state, message=says(text))
+
+
+def tell(person: Person = BOB) -> Notify:
+    return Notify(person=person, occasion="sprint-41", message=says("Hello"))
+
+
+def digest(at: datetime, text: str = "x") -> Digest:
+    return Digest(person=SAM, occasion="s", intro=paragraph("Hello"), line=item(text), footer=small("Bye"), at=at)
+
+
+# Looks
+
+
+async def test_a_look_stores_its_decision_and_does_what_it_wants(crafty: Crafty) -> None:
+    await crafty.act(ask(), tell())
+    *effects, decided = await crafty.ledger.timeline("SE-1")
+    assert (decided.stage, decided.decisions[0].reason) == ("look", "it is wanted")
+    assert decided.decisions[0].actions == (ask(), tell())
+    assert sorted(entry.effect.reason for entry in effects if entry.effect) == ["commented on SE-1", "told Bob in chat"]
+    assert crafty.comments == ["Who reviews it?"]
+    assert len(crafty.chat.messages) == 1
+    assert await crafty.next_due() is None
+
+
+async def test_a_look_whose_lease_passed_on_leaves_everything_to_the_next(crafty: Crafty, clock: SetClock) -> None:
+    async def too_long() -> None:
+        crafty.jira.meanwhile = None
+        clock.now += LEASE
+        await crafty.queue.release(1)
+
+    crafty.jira.meanwhile = too_long
+    crafty.verdict = Verdict.act("it is wanted", ask())
+    await crafty.queue.want(look_again(RULE, "SE-1", clock()))
+    await crafty.queue.release(1)
+    ((key, token),) = await crafty.leases()
+    await crafty.jobs.work(key, token)
+    assert await crafty.ledger.timeline() == []
+    ((key, token),) = await crafty.leases()
+    await crafty.jobs.work(key, token)
+    await crafty.work_off()
+    assert [entry.stage for entry in await crafty.ledger.timeline()] == ["effect", "look"]
+    assert crafty.comments == ["Who reviews it?"]
+
+
+async def test_a_dry_run_decides_and_does_nothing(crafty: Crafty, clock: SetClock) -> None:
+    crafty.mode = "dry-run"
+    again = clock() + timedelta(hours=1)
+    await crafty.act(ask(), tell(), Recheck(subject="SE-1", at=again))
+    (entry,) = await crafty.ledger.timeline("SE-1")
+    assert entry.decisions[0].mode == "dry-run"
+    assert entry.decisions[0].actions[0] == ask()
+    assert (crafty.comments, crafty.chat.messages) == ([], [])
+    assert await crafty.next_due() == again
+
+
+async def test_a_recheck_looks_again_at_its_moment(crafty: Crafty, clock: SetClock) -> None:
+    at = [clock() + timedelta(hours=hours) for hours in (5, 2)]
+    await crafty.look(Verdict.wait("in the grace period", *(Recheck(subject="SE-1", at=one) for one in at)))
+    assert await crafty.next_due() == at[1]
+    crafty.verdict = Verdict.passed("all is well")
+    clock.now = at[1]
+    await crafty.work_off()
+    newest, _ = await crafty.ledger.timeline("SE-1")
+    assert newest.decisions[0].reason == "all is well"
+    assert await crafty.next_due() is None
+
+
+async def test_a_rule_that_raises_is_a_dead_letter_and_others_go_on(crafty: Crafty) -> None:
+    def check(about: Ticket, _: Context) -> Verdict:
+        if about.key == "SE-1":
+            raise ZeroDivisionError
+        return Verdict.act("it is wanted", replace_ticket(ask(), "SE-2"))
+
+    jobs = replace(crafty.jobs, book=book_of(check))
+    await crafty.queue.want(*(look_again(RULE, key, crafty.clock()) for key in ("SE-1", "SE-2")))
+    for _ in range(2):
+        await crafty.queue.release(10)
+        with capture_logs():
+            for key, token in await crafty.leases():
+                await jobs.work(key, token)
+    assert await crafty.dead_letters() == [f"look:{RULE}:SE-1"]
+    assert await crafty.effects("SE-1") == [("failed", "unexpected RuleFailed")]
+    assert await crafty.effects("SE-2") == [("done", "commented on SE-2")]
+
+
+def replace_ticket(comment: Comment, key: str) -> Comment:
+    return Comment(ticket=key, occasion=comment.occasion, state=comment.state, message=comment.message)
+
+
+async def test_a_ticket_of_no_cell_ends_quietly(crafty: Crafty) -> None:
+    crafty.jira.tickets["XX-1"] = ticket(key="XX-1")
+    await crafty.look(Verdict.act("it is wanted", ask()), "XX-1")
+    assert await crafty.ledger.timeline() == []
+    assert await crafty.next_due() is None
+
+
+async def test_a_ticket_that_is_gone_ends_quietly_with_the_reason(crafty: Crafty) -> None:
+    await crafty.look(Verdict.act("it is wanted", ask()), "SE-77")
+    assert await crafty.effects("SE-77") == [("skipped", "there is no SE-77")]
+    assert await crafty.dead_letters() == []
+    assert await crafty.next_due() is None
+
+
+async def test_a_look_waits_while_the_rules_comment_is_on_its_way(crafty: Crafty) -> None:
+    await crafty.want(ask())
+    await crafty.queue.release(1)
+    ((key, token),) = await crafty.leases()
+    await crafty.look(Verdict.act("it is wanted", ask("Something else", "else")))
+    assert crafty.jira.reads == 0
+    await crafty.jobs.work(key, token)
+    assert crafty.comments == ["Who reviews it?"]
+    await crafty.work_off()
+    assert crafty.comments == ["Something else"]
+
+
+# Failures
+
+
+@pytest.mark.parametrize(
+    ("tries", "seconds"),
+    [(1, 1), (2, 2), (3, 4), (7, 64), (10, 512), (11, 900), (12, 900), (40, 900)],
+    ids=str,
+)
+async def test_each_wait_is_twice_the_last_up_to_a_quarter_of_an_hour(
+    crafty: Crafty, clock: SetClock, tries: int, seconds: float
+) -> None:
+    crafty.jira.faults = [TryLater("busy") for _ in range(tries)]
+    await crafty.look(Verdict.passed("nothing to do"))
+    for _ in range(tries - 1):
+        clock.now = await crafty.next_due() or clock()
+        await crafty.work_off()
+    due = await crafty.next_due()
+    assert due is not None
+    assert seconds * 0.8 <= (due - clock()).total_seconds() <= seconds * 1.2 + 0.001
+    assert crafty.jira.faults == []
+
+
+@pytest.mark.parametrize(
+    ("after", "least", "most"),
+    [
+        pytest.param(None, 0.8, 1.2, id="no time named"),
+        pytest.param(0.0, 0.8, 1.2, id="at once, which would be too soon"),
+        pytest.param(0.7, 0.8, 1.2, id="less than the usual wait"),
+        pytest.param(90.0, 90, 90, id="more than the usual wait"),
+        pytest.param(3600.0, 3600, 3600, id="an hour"),
+    ],
+)
+async def test_nobody_is_asked_before_the_time_they_named(
+    crafty: Crafty, clock: SetClock, after: float | None, least: float, most: float
+) -> None:
+    crafty.jira.faults = [TryLater("busy", after=after)]
+    await crafty.look(Verdict.passed("nothing to do"))
+    due = await crafty.next_due()
+    assert due is not None
+    assert least <= (due - clock()).total_seconds() <= most + 0.001
+
+
+@pytest.mark.parametrize(
+    ("waited", "is_given_up"),
+    [
+        pytest.param(timedelta(hours=24), False, id="a day"),
+        pytest.param(timedelta(hours=24, seconds=1), True, id="more than a day"),
+    ],
+)
+async def test_what_fails_for_a_day_is_given_up(
+    crafty: Crafty, clock: SetClock, waited: timedelta, is_given_up: bool
+) -> None:
+    crafty.jira.faults = [TryLater("busy"), TryLater("still busy")]
+    await crafty.look(Verdict.passed("nothing to do"))
+    clock.now = NOW + waited
+    with capture_logs():
+        await crafty.work_off()
+    assert await crafty.dead_letters() == ([f"look:{RULE}:SE-1"] if is_given_up else [])
+    assert await crafty.effects() == ([("failed", "given up after a day: still busy")] if is_given_up else [])
+
+
+async def test_a_digest_that_was_planned_long_ago_is_not_given_up_at_once(crafty: Crafty, clock: SetClock) -> None:
+    at = clock() + timedelta(hours=30)
+    wish = await crafty.want(digest(at))
+    clock.now = at
+    crafty.chat.faults = [TryLater("busy")]
+    await crafty.work_off()
+    assert await crafty.dead_letters() == []
+    clock.now = await crafty.next_due() or clock()
+    await crafty.work_off()
+    assert [key for _, key, _ in crafty.chat.messages] == [f"{wish.key}:SE-1"]
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        pytest.param(CannotAct("no right to"), "no right to", id="a refusal"),
+        pytest.param(ZeroDivisionError("ours"), "unexpected ZeroDivisionError", id="a bug of ours"),
+    ],
+)
+async def test_what_time_does_not_mend_is_a_dead_letter_at_once(crafty: Crafty, fault: Exception, reason: str) -> None:
+    crafty.jira.faults = [fault]
+    with capture_logs():
+        await crafty.look(Verdict.passed("nothing to do"))
+    assert await crafty.dead_letters() == [f"look:{RULE}:SE-1"]
+    what = Effect(rule=RULE, kind="look", target="SE-1", result="failed", reason=reason)
+    assert await crafty.ledger.timeline() == [Entry(at=NOW, subject="SE-1", stage="effect", effect=what)]
+    assert await crafty.next_due() is None
+
+
+async def test_an_action_that_cannot_be_read_is_a_dead_letter(crafty: Crafty) -> None:
+    wish = await crafty.want(tell())
+    fields: Any = {"payload": json.dumps({"kind": "of another version"})}
+    await crafty.redis.hset(f"crafty:work:{wish.key}", mapping=fields)  # type: ignore[misc]
+    with capture_logs():
+        await crafty.work_off()
+    assert await crafty.dead_letters() == [wish.key]
+    assert await crafty.effects() == [("failed", "unexpected ValidationError")]
+
+
+async def test_work_that_hangs_is_tried_again(crafty: Crafty, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs_module, "WORK_SECONDS", 0.02)
+    crafty.jira.hangs = True
+    await crafty.look(Verdict.passed("nothing to do"))
+    crafty.jira.hangs = False
+    due = await crafty.next_due()
+    assert due is not None
+    crafty.clock.now = due
+    await crafty.work_off()
+    assert await crafty.next_due() is None
+    assert len(await crafty.ledger.timeline()) == 1
+
+
+def test_a_lease_outlasts_the_longest_job() -> None:
+    assert WORK_SECONDS + FINISH_SECONDS < JOB_SECONDS < LEASE.total_seconds()
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [pytest.param(2, 0, id="before it is stored"), pytest.param(0, 1, id="after it is stored, and nobody heard")],
+)
+async def test_a_redis_that_goes_away_at_the_end_is_asked_again(crafty: Crafty, before: int, after: int) -> None:
+    await crafty.want(ask())
+    crafty.queue.fails_before, crafty.queue.fails_after = before, after
+    with capture_logs():
+        await crafty.work_off()
+    assert crafty.comments == ["Who reviews it?"]
+    assert await crafty.effects() == [("done", "commented on SE-1")]
+    assert await crafty.next_due() is None
+
+
+async def test_a_lease_that_has_passed_on_starts_nothing(crafty: Crafty) -> None:
+    await crafty.queue.want(look_again(RULE, "SE-1", crafty.clock()))
+    await crafty.queue.release(1)
+    ((key, _),) = await crafty.leases()
+    await crafty.jobs.work(key, "0")
+    assert crafty.jira.reads == 0
+
+
+# Performs
+
+
+@pytest.mark.parametrize(
+    ("waited", "looks_first"),
+    [
+        pytest.param(timedelta(minutes=10), False, id="ten minutes are fresh"),
+        pytest.param(timedelta(minutes=10, seconds=1), True, id="more are not"),
+    ],
+)
+async def test_what_waited_too_long_looks_again_first(
+    crafty: Crafty, clock: SetClock, waited: timedelta, looks_first: bool
+) -> None:
+    await crafty.want(ask())
+    clock.now += waited
+    await crafty.work_off()
+    assert (crafty.comments == []) is looks_first
+    assert bool(crafty.jira.reads) is looks_first
+
+
+async def test_what_waited_too_long_and_is_still_wanted_is_done(crafty: Crafty, clock: SetClock) -> None:
+    await crafty.want(ask())
+    crafty.verdict = Verdict.act("it is wanted", ask("Who could review it?"))
+    clock.advance(hours=1)
+    await crafty.work_off()
+    assert crafty.comments == ["Who could review it?"]
+
+
+async def test_what_was_done_before_is_not_done_again(crafty: Crafty) -> None:
+    wish = await crafty.want(tell())
+    await crafty.redis.set(f"crafty:done:{wish.key}", "at another time")
+    await crafty.work_off()
+    assert crafty.chat.messages == []
+    assert await crafty.effects() == [("skipped", "it was done before")]
+
+
+async def test_an_effect_is_wanted_and_done_once(crafty: Crafty) -> None:
+    for _ in range(3):
+        await crafty.act(tell(), MoveToBacklog(ticket="SE-1", occasion="sprint-41"))
+    assert len(crafty.chat.messages) == 1
+    assert [reason for _, reason in await crafty.effects()].count("moved SE-1 to the backlog") == 1
+
+
+async def kill_and_come_back(crafty: Crafty, minutes: float = 2) -> None:
+    """The worker dies in the middle of what is due; another one works on when the lease is over."""
+    with pytest.raises(Killed):
+        await crafty.work_off()
+    crafty.clock.advance(minutes=minutes)
+    await crafty.work_off()
+
+
+async def test_a_comment_that_was_written_before_a_crash_is_not_written_again(crafty: Crafty) -> None:
+    await crafty.want(ask())
+    crafty.jira.dies_after = "add_comment"
+    await kill_and_come_back(crafty)
+    assert crafty.comments == ["Who reviews it?"]
+    case = await crafty.ledger.case(RULE, "SE-1")
+    assert case is not None
+    assert (case.comment, case.state) == ("10000", "ask")
+
+
+async def test_a_comment_is_written_edited_and_left_alone(crafty: Crafty) -> None:
+    content = EditComment(ticket="SE-1", occasion="sprint-41", state="reviewed", message=says("Thank you!"))
+    for action in (ask(), ask(), ask("Once more?", "again"), content, content):
+        await crafty.act(action)
+    (comment,) = crafty.jira.comments.values()
+    assert (comment.text, comment.edits) == ("Thank you!", 2)
+
+
+async def test_a_review_is_counted_once_though_the_worker_died(crafty: Crafty) -> None:
+    await crafty.want(SetReviewer(ticket="SE-1", occasion="sprint-41", person=FAY, sprint=41))
+    crafty.jira.dies_after = "set_user_field"
+    await kill_and_come_back(crafty)
+    assert await crafty.ledger.reviews_taken(41) == {"acc-fay": 1}
+
+
+@pytest.mark.parametrize("minutes", [2, 60], ids=["as the lease ends", "after an hour, with another look in between"])
+async def test_a_message_that_was_sent_before_a_crash_is_not_sent_again(crafty: Crafty, minutes: float) -> None:
+    crafty.verdict = Verdict.act("it is wanted", tell())
+    wish = await crafty.want(tell())
+    crafty.chat.dies_after_posting = True
+    await kill_and_come_back(crafty, minutes)
+    assert crafty.chat.messages == [("@bob", wish.key, "Hello")]
+    assert await crafty.ledger.is_done(wish.key)
+
+
+async def test_a_message_without_a_clear_answer_is_not_sent_again_though_it_is_wanted_again(
+    crafty: Crafty, clock: SetClock
+) -> None:
+    crafty.chat.faults_after = [TryLater("no answer")]
+    await crafty.act(tell())
+    await crafty.act(tell())
+    clock.advance(minutes=1)
+    await crafty.work_off()
+    assert len(crafty.chat.messages) == 1
+
+
+async def test_a_digest_that_was_sent_before_a_crash_is_not_sent_again_and_new_lines_follow(crafty: Crafty) -> None:
+    wish = await crafty.want(digest(crafty.clock(), "first"), "SE-1")
+    crafty.chat.dies_after_posting = True
+    with pytest.raises(Killed):
+        await crafty.work_off()
+    await crafty.want(digest(crafty.clock(), "second"), "SE-2")
+    crafty.clock.advance(minutes=2)
+    await crafty.work_off()
+    first, second = crafty.chat.messages
+    assert [first[1], second[1]] == [f"{wish.key}:SE-1", f"{wish.key}:SE-2"]
+    assert ("first" in first[2], "second" in first[2]) == (True, False)
+    assert ("first" in second[2], "second" in second[2]) == (False, True)
+
+
+async def test_a_digest_is_one_message_and_on_the_timeline_of_each_ticket(crafty: Crafty, clock: SetClock) -> None:
+    at = clock() + timedelta(minutes=10)
+    for subject in ("SE-1", "SE-2"):
+        await crafty.look(Verdict.act("it is not ready", digest(at, f"{subject} has no estimate")), subject)
+    assert crafty.chat.messages == []
+    clock.now = at
+    await crafty.work_off()
+    ((where, _, text),) = crafty.chat.messages
+    assert where == "@sam"
+    assert all(f"{subject} has no estimate" in text for subject in ("SE-1", "SE-2"))
+    for subject in ("SE-1", "SE-2"):
+        assert await crafty.effects(subject) == [("done", "told Sam in chat")]
+
+
+async def test_a_digest_without_lines_sends_nothing(crafty: Crafty) -> None:
+    wish = await crafty.want(digest(crafty.clock()))
+    await crafty.redis.delete(f"crafty:lines:{wish.key}")
+    await crafty.work_off()
+    assert crafty.chat.messages == []
+    assert await crafty.next_due() is None
+
+
+async def test_somebody_without_an_account_is_skipped_with_the_reason(crafty: Crafty) -> None:
+    await crafty.act(tell(NEW))
+    assert crafty.chat.messages == []
+    assert await crafty.effects() == [("skipped", "Nia has no chat account in the configuration")]
+
+
+# The site
+
+
+async def test_the_site_is_found_out_and_again_after_a_day(crafty: Crafty, clock: SetClock) -> None:
+    crafty.found = Site(problems=("jira.fields.sprint: no field is named “Sprynt”",))
+    await crafty.queue.want(site(clock()))
+    with capture_logs() as logs:
+        await crafty.work_off()
+    assert (await crafty.ledger.site())[0] == crafty.found
+    assert [one["problem"] for one in logs if one["event"] == "site.field_missing"] == list(crafty.found.problems)
+    assert await crafty.next_due() == clock() + timedelta(hours=24)
+
+
+async def test_a_site_that_cannot_be_asked_keeps_what_was_known(crafty: Crafty, clock: SetClock) -> None:
+    crafty.found = TryLater("busy", after=60)
+    await crafty.queue.want(site(clock()))
+    await crafty.work_off()
+    assert (await crafty.ledger.site())[0] == FOUND
+    assert await crafty.next_due() == clock() + timedelta(seconds=60)
