@@ -41,7 +41,9 @@ class Params(RuleParams):
     """What a cell can tune."""
 
     reminder_lead: WorkingTime = Field(
-        timedelta(hours=24), description="How long before the deadline the ticket's responsible person is asked."
+        "24h",
+        validate_default=True,
+        description="How long before the deadline the ticket's responsible person is asked.",
     )
     push_unassigned: bool = Field(
         False, description="Whether the final check moves tickets without an assignee to Stretch Goals."

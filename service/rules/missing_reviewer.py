@@ -40,10 +40,13 @@ class Params(RuleParams):
     """What a cell can tune."""
 
     grace: WorkingTime = Field(
-        timedelta(hours=24), description="How long a ticket may be in progress before somebody asks who reviews it."
+        "24h",
+        validate_default=True,
+        description="How long a ticket may be in progress before somebody asks who reviews it.",
     )
     patience: WorkingTime = Field(
-        timedelta(hours=24),
+        "24h",
+        validate_default=True,
         description="How long after the question the firefighters step in, while it waits for review.",
     )
     assign_firefighter: bool = Field(
