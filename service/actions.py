@@ -121,6 +121,10 @@ class Digest(_Action, frozen=True, kw_only=True, tag="digest"):
     footer: Small
     at: datetime
 
+    def key(self, rule: str, _: str) -> str:
+        """One key for all subjects: what they add is one message."""
+        return f"{rule}:*:{self.occasion}:{self.kind}:{self.target}"
+
     @property
     def target(self) -> str:
         return f"@{self.person.id or self.person.name}"

@@ -81,8 +81,6 @@ class Child:
 
     async def _once(self) -> int:
         async with self._starting:
-            if self._stopping.is_set():
-                return 0
             self._process = process = await asyncio.create_subprocess_exec(
                 *self._program.argv,
                 env=dict(self._program.environ),

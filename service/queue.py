@@ -23,7 +23,6 @@ ARQ_QUEUE: Final = "crafty:arq"
 LEASE: Final = timedelta(minutes=2)
 DIGEST_PATIENCE: Final = timedelta(minutes=10)
 
-_ALL_SUBJECTS: Final = "*"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
@@ -163,7 +162,7 @@ def perform(action: Action, rule: str, subject: str, now: datetime) -> Wish:
 
 
 def _gather(digest: Digest, rule: str, subject: str, now: datetime) -> Wish:
-    key = digest.key(rule, _ALL_SUBJECTS)
+    key = digest.key(rule, subject)
     return Wish(
         key=key,
         kind="digest",

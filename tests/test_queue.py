@@ -347,6 +347,16 @@ async def test_two_workers_that_ask_at_once_get_a_record_once(queue: Queue, redi
     assert sorted(keys) == sorted({look_key(RULE, f"SE-{number}") for number in range(10)})
 
 
+@pytest.mark.parametrize(("limit", "rings"), [(2, True), (3, False)], ids=["one is left", "nothing is left"])
+async def test_what_is_left_over_rings_for_the_next_worker(
+    queue: Queue, redis: Redis, clock: SetClock, limit: int, rings: bool
+) -> None:
+    await queue.want(*(look_again(RULE, f"SE-{number}", clock()) for number in range(3)))
+    await redis.delete("crafty:doorbell")
+    await queue.release(limit)
+    assert bool(await redis.exists("crafty:doorbell")) is rings
+
+
 async def test_release_says_when_the_next_record_is_due(queue: Queue, clock: SetClock) -> None:
     await queue.ingest(taken("d-1", looks=[look(decision(subject="SE-1"), clock(), timedelta(0))]), "0")
     await queue.ingest(taken("d-2", looks=[look(decision(subject="SE-2"), clock(), SETTLE)]), "0")

@@ -1,6 +1,6 @@
 -- Leases what is due to whoever asks and hands it to arq's queue.
 -- ARGV: now (ms of Crafty's clock), how many at most, length of the lease in ms, now (ms of the real clock), arq's queue.
--- Returns {how many were released, when the next is due (ms, or -1)}.
+-- What is left over rings for the next worker. Returns {how many were released, when the next is due (ms, or -1)}.
 
 local now, limit, lease, real_now, queue = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], ARGV[5]
 local released = 0
@@ -31,5 +31,6 @@ for _, name in ipairs(redis.call('ZRANGEBYSCORE', P .. 'due', '-inf', now, 'LIMI
   end
 end
 
-local following = redis.call('ZRANGE', P .. 'due', 0, 0, 'WITHSCORES')
-return { released, math.floor(tonumber(following[2] or -1)) }
+local following = math.floor(tonumber(redis.call('ZRANGE', P .. 'due', 0, 0, 'WITHSCORES')[2] or -1))
+if following >= 0 and following <= now then ring() end
+return { released, following }
