@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict
 from service.actions import Action, Comment, EditComment, Recheck
 from service.calendar import SprintWindow, TimeOff
 from service.events import Event
-from service.facts import Cell, Person, Said, Situation, Sprints, Ticket
-from service.texts import Message
+from service.facts import Cell, Person, Said, Situation, Sprint, Sprints, Ticket
+from service.texts import Block, Link, Message, Moment, Paragraph, small
 
 Outcome = Literal["act", "wait", "pass"]
 
@@ -83,6 +83,30 @@ class Context:
 
 
 @dataclass(frozen=True)
+class Case:
+    """A ticket that a rule has something to ask about, at one moment of a sprint."""
+
+    ticket: Ticket
+    ctx: Context
+    sprint: Sprint
+    window: SprintWindow
+
+    @property
+    def occasion(self) -> str:
+        """One comment for each sprint."""
+        return f"sprint-{self.sprint.id}"
+
+    @property
+    def link(self) -> Link:
+        """The ticket, where a message speaks of it elsewhere."""
+        return Link(f"{self.ticket.key} {self.ticket.summary}", self.ticket.url)
+
+    def moment(self, at: datetime) -> Moment:
+        """An instant, in the cell's time where the reader's is not known."""
+        return Moment(at, self.ctx.cell.calendar.zone.key)
+
+
+@dataclass(frozen=True)
 class Rule:
     """A rule as the engine finds it. summary and doc come from its module's docstring."""
 
@@ -95,6 +119,16 @@ class Rule:
     @property
     def summary(self) -> str:
         return self.doc.strip().splitlines()[0]
+
+
+def signed(rule: str, ticket: Ticket, *blocks: Block) -> Message:
+    """A message with its last line: which rule speaks, and where the reasons are."""
+    return Message((*blocks, small("Crafty, rule {rule}. Reasons: crafty why {ticket}", rule=rule, ticket=ticket.key)))
+
+
+def joined(*parts: Paragraph) -> Paragraph:
+    """Several sentences in one paragraph."""
+    return Paragraph(tuple(inline for part in parts for inline in part.inlines))
 
 
 def passed_and_told(ticket: Ticket, ctx: Context, reason: str, state: str, message: Message) -> Verdict:

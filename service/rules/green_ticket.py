@@ -15,11 +15,12 @@ from typing import Final
 from pydantic import Field
 
 from service.actions import Action, Comment, Digest, MoveToSprint, Notify
-from service.calendar import SprintWindow, TimeOff
+from service.calendar import TimeOff
 from service.events import Due, TicketChanged
 from service.facts import Person, Sprint, Ticket, Unknown
 from service.rules._base import (
     ASKING,
+    Case,
     Context,
     Rule,
     RuleParams,
@@ -27,11 +28,13 @@ from service.rules._base import (
     absences,
     asked,
     firefighters,
+    joined,
     passed_and_told,
+    signed,
     wait_until,
     withdrawn,
 )
-from service.texts import Checklist, Link, Message, Moment, Paragraph, Small, item, paragraph, small
+from service.texts import Checklist, Paragraph, item, paragraph, small
 from service.values import WorkingTime
 
 NAME: Final = "green-ticket"
@@ -75,33 +78,21 @@ LIST = (
 )
 UNASSIGNED = "{who}, could you find somebody for these tickets by {start}, when {sprint} starts? Nobody is assigned."
 
-FOOTER = "Crafty, rule green-ticket. Reasons: crafty why {ticket}"
+FOOTER = "Crafty, rule green-ticket."
 
 DIGEST_DELAY: Final = timedelta(minutes=10)
 """How long a list waits for the tickets that are looked at a little later."""
 
 
 @dataclass(frozen=True)
-class _Case:
-    """One ticket of the next sprint that is not ready, at one moment."""
+class _Case(Case):
+    """A ticket of the next sprint that is not ready."""
 
-    ticket: Ticket
-    ctx: Context
-    sprint: Sprint
-    window: SprintWindow
     missing: tuple[str, ...]
-
-    @property
-    def occasion(self) -> str:
-        return f"sprint-{self.sprint.id}"
 
     @property
     def reason(self) -> str:
         return f"{self.ticket.key} misses {_listed(self.missing)} for {self.sprint.name}"
-
-    @property
-    def link(self) -> Link:
-        return Link(f"{self.ticket.key} {self.ticket.summary}", self.ticket.url)
 
     @property
     def deadline(self) -> datetime:
@@ -116,21 +107,20 @@ class _Case:
     def is_final(self) -> bool:
         return self.ctx.now >= self.window.final_check
 
-    def moment(self, at: datetime) -> Moment:
-        return Moment(at, self.ctx.cell.calendar.zone.key)
-
 
 def check(ticket: Ticket, ctx: Context) -> Verdict:
     """Whether this ticket is ready for the next sprint, and what helps where it is not."""
     if ticket.is_subtask or ticket.kind.casefold() == "epic":
         return Verdict.passed("sub-tasks and epics need not be ready for a sprint")
     if ticket.is_done or ticket.status.casefold() in ctx.cell.statuses.finished:
-        return withdrawn(ticket, ctx, f"the ticket is finished ({ticket.status})", _message(ticket, FINISHED))
+        return withdrawn(
+            ticket, ctx, f"the ticket is finished ({ticket.status})", signed(NAME, ticket, paragraph(FINISHED))
+        )
     if ctx.said and ctx.said.state == "pushed" and ticket.is_in(ctx.sprints.stretch_goals):
         return Verdict.passed("it was moved to Stretch Goals, where it may wait")
     missing = tuple(_missing(ticket))
     if not missing:
-        text = _message(ticket, GREEN)
+        text = signed(NAME, ticket, paragraph(GREEN))
         return passed_and_told(ticket, ctx, "it has an estimate, an assignee and a reviewer", "green", text)
     sprint = ctx.sprints.next
     if sprint is None or not ticket.is_in(sprint):
@@ -150,7 +140,7 @@ def _missing(ticket: Ticket) -> Iterator[str]:
 def _elsewhere(ticket: Ticket, ctx: Context) -> Verdict:
     if ticket.running_sprint:
         return Verdict.passed("it is not in the next sprint: its sprint runs already")
-    return withdrawn(ticket, ctx, "it is not in the next sprint", _message(ticket, MOVED))
+    return withdrawn(ticket, ctx, "it is not in the next sprint", signed(NAME, ticket, paragraph(MOVED)))
 
 
 def _not_ready(case: _Case) -> Verdict:
@@ -207,11 +197,11 @@ def _pushed(case: _Case, stretch_goals: Sprint) -> Iterator[Action]:
     after = move.key(NAME, key)
     yield move
     text = paragraph(PUSHED, who=who, ticket="this ticket", stretch_goals=place, sprint=case.sprint.name)
-    message = Message((text, _footer(case.ticket.key)))
+    message = signed(NAME, case.ticket, text)
     yield Comment(ticket=key, occasion=case.occasion, state="pushed", message=message, after=after)
     if case.ctx.said_in(case.occasion) and isinstance(who, Person):
         text = paragraph(PUSHED, who=who, ticket=case.link, stretch_goals=place, sprint=case.sprint.name)
-        message = Message((text, _footer(case.ticket.key)))
+        message = signed(NAME, case.ticket, text)
         yield Notify(person=who, occasion=f"{case.occasion}:pushed", message=message, after=after)
 
 
@@ -222,8 +212,8 @@ def _question(case: _Case) -> Comment:
         item(_assignee_line(case.ticket), is_done="assignee" not in case.missing),
         item(_reviewer_line(case.ticket), is_done="reviewer" not in case.missing),
     )
-    ways = Paragraph((*_by_when(case).inlines, *paragraph(WAYS, refuge=_refuge(case)).inlines))
-    text = Message((ask, Checklist(items), ways, _footer(case.ticket.key)))
+    ways = joined(_by_when(case), paragraph(WAYS, refuge=_refuge(case)))
+    text = signed(NAME, case.ticket, ask, Checklist(items), ways)
     return Comment(ticket=case.ticket.key, occasion=case.occasion, state=_state(case), message=text)
 
 
@@ -263,7 +253,7 @@ def _ping(case: _Case) -> Iterator[Notify]:
     if person is None or said is None or said.occasion != case.occasion or case.ctx.is_asking:
         return
     again = paragraph(AGAIN, who=person, ticket=case.link, missing=_listed(case.missing))
-    text = Message((Paragraph((*again.inlines, *_by_when(case).inlines)), _footer(case.ticket.key)))
+    text = signed(NAME, case.ticket, joined(again, _by_when(case)))
     yield Notify(person=person, occasion=f"{case.occasion}:again-{said.turns}", message=text)
 
 
@@ -288,17 +278,9 @@ def _digest(case: _Case, person: Person, name: str, template: str) -> Digest:
         occasion=f"{case.occasion}:{name}",
         intro=paragraph(template, who=person, sprint=case.sprint.name, start=case.moment(case.window.end)),
         line=item("{ticket}: {missing}", ticket=case.link, missing=_listed(case.missing)),
-        footer=_footer("and a ticket's key"),
+        footer=small(FOOTER),
         at=case.ctx.now + DIGEST_DELAY,
     )
-
-
-def _message(ticket: Ticket, text: str) -> Message:
-    return Message((paragraph(text), _footer(ticket.key)))
-
-
-def _footer(ticket: str) -> Small:
-    return small(FOOTER, ticket=ticket)
 
 
 def _listed(missing: tuple[str, ...]) -> str:

@@ -16,9 +16,10 @@ from pydantic import Field
 from service.actions import Comment, Notify, SetReviewer
 from service.calendar import SprintWindow
 from service.events import Due, TicketChanged
-from service.facts import Person, Sprint, Ticket, names_of
+from service.facts import Person, Ticket, names_of
 from service.rules._base import (
     ASKING,
+    Case,
     Context,
     Rule,
     RuleParams,
@@ -26,11 +27,13 @@ from service.rules._base import (
     absences,
     asked,
     firefighters,
+    joined,
     passed_and_told,
+    signed,
     wait_until,
     withdrawn,
 )
-from service.texts import Link, Message, Moment, Paragraph, paragraph, small
+from service.texts import Paragraph, paragraph
 from service.values import WorkingTime
 
 NAME: Final = "missing-reviewer"
@@ -76,7 +79,6 @@ CHAT_TAKEN = (
     "{who}, you are the reviewer of {ticket} now: nobody else was found, and you are on firefighter duty. Should it "
     "not suit you, put another name in its reviewer field. Thank you!"
 )
-FOOTER = "Crafty, rule missing-reviewer. Reasons: crafty why {ticket}"
 
 ENOUGH: Final = timedelta(hours=12)
 """The working time a review needs: half a day. Whoever has less of it left before the sprint's end is away too long."""
@@ -86,26 +88,14 @@ _AGAIN: Final = f"{ASKING} reviewer, asked again"
 
 
 @dataclass(frozen=True)
-class _Case:
-    """One ticket of the running sprint that nobody can review, at one moment."""
+class _Case(Case):
+    """A ticket of the running sprint that nobody can review."""
 
-    ticket: Ticket
-    ctx: Context
-    sprint: Sprint
-    window: SprintWindow
     shortcoming: str
-
-    @property
-    def occasion(self) -> str:
-        return f"sprint-{self.sprint.id}"
 
     @property
     def reason(self) -> str:
         return f"{self.ticket.key} is in {self.ticket.status} and has no reviewer who can do it: {self.shortcoming}"
-
-    @property
-    def link(self) -> Link:
-        return Link(f"{self.ticket.key} {self.ticket.summary}", self.ticket.url)
 
     @property
     def firefighters(self) -> tuple[Person, ...]:
@@ -142,7 +132,7 @@ def check(ticket: Ticket, ctx: Context) -> Verdict:
 
 
 def _not_needed(ticket: Ticket, ctx: Context, reason: str) -> Verdict:
-    return withdrawn(ticket, ctx, reason, _message(paragraph(NOT_NEEDED), ticket))
+    return withdrawn(ticket, ctx, reason, signed(NAME, ticket, paragraph(NOT_NEEDED)))
 
 
 def _reviewed(ticket: Ticket, ctx: Context) -> Verdict:
@@ -150,7 +140,7 @@ def _reviewed(ticket: Ticket, ctx: Context) -> Verdict:
     if ctx.said and ctx.said.state == f"{_TAKEN} {names}":
         return Verdict.passed(reason)
     review = "reviews" if len(ticket.reviewers) == 1 else "review"
-    text = _message(paragraph(REVIEWED, reviewers=names, review=review), ticket)
+    text = signed(NAME, ticket, paragraph(REVIEWED, reviewers=names, review=review))
     return passed_and_told(ticket, ctx, reason, f"reviewed by {names}", text)
 
 
@@ -196,15 +186,15 @@ def _are_one(people: tuple[Person, ...]) -> bool:
 
 def _ways(case: _Case) -> Paragraph:
     due = case.window.review_deadline
-    ways = paragraph(WAYS) if case.ctx.now >= due else paragraph(WAYS_UNTIL, due=_moment(case, due))
-    return _joined(ways, _firefighters(case, HELP))
+    ways = paragraph(WAYS) if case.ctx.now >= due else paragraph(WAYS_UNTIL, due=case.moment(due))
+    return joined(ways, _firefighters(case, HELP))
 
 
 def _waits_for_review(case: _Case) -> Verdict:
     due = case.ctx.cell.calendar.add_working_time(_asked_at(case), case.ctx.params.patience)
     if case.has_been_helped or case.ctx.now >= due:
         return _step_in(case)
-    ways = _joined(paragraph(WAYS_UNTIL, due=_moment(case, due)), _firefighters(case, STEP_IN))
+    ways = joined(paragraph(WAYS_UNTIL, due=case.moment(due)), _firefighters(case, STEP_IN))
     comment = _question(case, _assignee(case), ways, f"{ASKING} reviewer, waits for review")
     return asked(case.ticket, case.ctx, case.reason, comment, *_tell_firefighters(case), again=due)
 
@@ -223,15 +213,15 @@ def _step_in(case: _Case) -> Verdict:
     able = [one for one in case.firefighters if one.jira and not one.newcomer]
     if case.ctx.params.assign_firefighter and able and not case.has_been_helped:
         return _assign(case, reason, min(able, key=lambda one: taken.get(one.jira or "", 0)))
-    ways = _joined(paragraph(WAYS), _firefighters(case, ASKED_AGAIN))
+    ways = joined(paragraph(WAYS), _firefighters(case, ASKED_AGAIN))
     comment = _question(case, _assignee(case), ways, _AGAIN)
     return asked(case.ticket, case.ctx, reason, comment, *_tell_firefighters_again(case))
 
 
 def _assign(case: _Case, reason: str, firefighter: Person) -> Verdict:
     key, taken = case.ticket.key, f"{case.occasion}:taken-{case.ctx.said.turns if case.ctx.said else 0}"
-    text = _message(paragraph(TAKEN, firefighter=firefighter.name), case.ticket)
-    chat = _message(paragraph(CHAT_TAKEN, who=firefighter, ticket=case.link), case.ticket)
+    text = signed(NAME, case.ticket, paragraph(TAKEN, firefighter=firefighter.name))
+    chat = signed(NAME, case.ticket, paragraph(CHAT_TAKEN, who=firefighter, ticket=case.link))
     give = SetReviewer(ticket=key, occasion=taken, person=firefighter, sprint=case.sprint.id)
     state, after = f"{_TAKEN} {firefighter.name}", give.key(NAME, key)
     return Verdict.act(
@@ -253,7 +243,7 @@ def _question(case: _Case, people: tuple[Person, ...], ways: Paragraph, stage: s
         ticket=case.ticket.key,
         occasion=case.occasion,
         state=f"{stage}: {case.shortcoming}",
-        message=_message(ask, case.ticket, ways),
+        message=signed(NAME, case.ticket, ask, ways),
     )
 
 
@@ -266,25 +256,13 @@ def _firefighters(case: _Case, template: str) -> Paragraph:
 def _tell_firefighters(case: _Case) -> Iterator[Notify]:
     for person in case.firefighters:
         text = paragraph(CHAT, who=person, ticket=case.link, shortcoming=case.shortcoming)
-        yield Notify(person=person, occasion=case.occasion, message=_message(text, case.ticket))
+        yield Notify(person=person, occasion=case.occasion, message=signed(NAME, case.ticket, text))
 
 
 def _tell_firefighters_again(case: _Case) -> Iterator[Notify]:
     for person in case.firefighters:
         text = paragraph(CHAT_AGAIN, who=person, ticket=case.link)
-        yield Notify(person=person, occasion=f"{case.occasion}:again", message=_message(text, case.ticket))
-
-
-def _moment(case: _Case, at: datetime) -> Moment:
-    return Moment(at, case.ctx.cell.calendar.zone.key)
-
-
-def _joined(first: Paragraph, second: Paragraph) -> Paragraph:
-    return Paragraph((*first.inlines, *second.inlines))
-
-
-def _message(text: Paragraph, ticket: Ticket, *more: Paragraph) -> Message:
-    return Message((text, *more, small(FOOTER, ticket=ticket.key)))
+        yield Notify(person=person, occasion=f"{case.occasion}:again", message=signed(NAME, case.ticket, text))
 
 
 RULE = Rule(

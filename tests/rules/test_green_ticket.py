@@ -452,7 +452,7 @@ def test_what_stands_on_the_ticket(about: Ticket, now: datetime, around: dict[st
     assert plain(look(about, now, **around))[0] == text
 
 
-REASONS = "Crafty, rule green-ticket. Reasons: crafty why and a ticket's key"
+REASONS = "Crafty, rule green-ticket."
 LINK = "SE-1 Fix the login (https://jira.example/browse/SE-1)"
 AT_NINE = "by Monday 16 November at 09:00 (Europe/Paris), when SE Sprint 42 starts?"
 FILL_IN = f"could you fill in what is missing here {AT_NINE} What can wait may come later."
