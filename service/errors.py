@@ -61,5 +61,9 @@ class CannotAct(CraftyError):
     """A call that will fail the same way each time until a person changes something."""
 
 
+class NotSignedInError(CannotAct):
+    """A credential that is not accepted: nothing works until somebody renews it, and then everything does again."""
+
+
 class RedisAway(CraftyError):
     """Redis can't be reached or refuses to work; nothing was stored."""

@@ -17,7 +17,7 @@ from service.actions import Action, Digest, Recheck
 from service.clock import Clock
 from service.effects import Done, Effects, Order
 from service.engine import Decision, Rulebook, evaluate
-from service.errors import CannotAct, NotFound, RedisAway, TryLater
+from service.errors import CannotAct, NotFound, NotSignedInError, RedisAway, TryLater
 from service.events import Due
 from service.facts import Team
 from service.gather import Gatherer
@@ -82,12 +82,13 @@ class Jobs:
                 return await self._kinds()[work.kind](work)
         except NotFound as gone:
             return Result(ending="done", entries=[self._effect(work, "skipped", f"{gone}")])
-        except TryLater as later:
-            return self._later(work, f"{later}", timedelta(seconds=later.after or 0))
-        except (RedisAway, TimeoutError) as away:
-            return self._later(work, f"{away}" or f"it took longer than {WORK_SECONDS} seconds", timedelta(0))
         except CannotAct as refusal:
-            return self._failed(work, f"{refusal}")
+            is_passing = isinstance(refusal, NotSignedInError)
+            return self._later(work, f"{refusal}", LONGEST_WAIT) if is_passing else self._failed(work, f"{refusal}")
+        except (TryLater, RedisAway, TimeoutError) as fault:
+            at_least = fault.after or 0 if isinstance(fault, TryLater) else 0
+            reason = f"{fault}" or f"it took longer than {WORK_SECONDS} seconds"
+            return self._later(work, reason, timedelta(seconds=at_least))
         except Exception as error:
             log.exception("work.failed", key=work.key)
             return self._failed(work, f"unexpected {type(error).__name__}")
@@ -151,7 +152,11 @@ class Jobs:
         return msgspec.structs.replace(told, entries=entries, sent=list(lines))
 
     async def _site(self, _: Work) -> Result:
-        site = await self.find_out()
+        try:
+            site = await self.find_out()
+        except CannotAct as refusal:
+            log.warning("site.refused", reason=f"{refusal}")
+            return Result(ending="waiting", due=self.clock() + LONGEST_WAIT, error=f"{refusal}")
         await self.ledger.keep_site(site)
         for problem in site.problems:
             log.warning("site.field_missing", problem=problem)

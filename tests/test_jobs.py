@@ -15,7 +15,7 @@ from service import jobs as jobs_module
 from service.actions import Action, Comment, Digest, EditComment, MoveToBacklog, Notify, Recheck, SetReviewer
 from service.effects import Effects
 from service.engine import Mode, Rulebook, Setting
-from service.errors import CannotAct, CraftyError, NotFound, RedisAway, TryLater
+from service.errors import CannotAct, CraftyError, NotFound, NotSignedInError, RedisAway, TryLater
 from service.events import Due, TicketChanged
 from service.facts import Person, Sprint, Ticket
 from service.gather import Gatherer
@@ -397,6 +397,14 @@ async def test_what_time_does_not_mend_is_a_dead_letter_at_once(crafty: Crafty, 
     assert await crafty.next_due() is None
 
 
+async def test_a_credential_that_is_not_accepted_is_waited_for(crafty: Crafty, clock: SetClock) -> None:
+    crafty.jira.faults = [NotSignedInError("Jira knows no such token")]
+    with capture_logs():
+        await crafty.look(Verdict.passed("nothing to do"))
+    assert await crafty.dead_letters() == []
+    assert await crafty.next_due() == clock() + timedelta(minutes=15)
+
+
 async def test_an_action_that_cannot_be_read_is_a_dead_letter(crafty: Crafty) -> None:
     wish = await crafty.want(tell())
     fields: Any = {"payload": json.dumps({"kind": "of another version"})}
@@ -604,3 +612,13 @@ async def test_a_site_that_cannot_be_asked_keeps_what_was_known(crafty: Crafty, 
     await crafty.work_off()
     assert (await crafty.ledger.site())[0] == FOUND
     assert await crafty.next_due() == clock() + timedelta(seconds=60)
+
+
+async def test_a_site_that_refuses_is_asked_again(crafty: Crafty, clock: SetClock) -> None:
+    crafty.found = CannotAct("Jira knows no such token")
+    await crafty.queue.want(site(clock()))
+    with capture_logs() as logs:
+        await crafty.work_off()
+    assert [one["reason"] for one in logs if one["event"] == "site.refused"] == ["Jira knows no such token"]
+    assert await crafty.next_due() == clock() + timedelta(minutes=15)
+    assert await crafty.dead_letters() == []

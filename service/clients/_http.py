@@ -27,7 +27,7 @@ from tenacity import (
     wait_random,
 )
 
-from service.errors import CannotAct, CraftyError, NotFound, TryLater
+from service.errors import CannotAct, CraftyError, NotFound, NotSignedInError, TryLater
 
 T = TypeVar("T")
 Sleep = Callable[[float], Awaitable[None]]
@@ -52,6 +52,10 @@ class Refused(CannotAct):
     def __init__(self, detail: str, status: int) -> None:
         super().__init__(detail)
         self.status = status
+
+
+class NotSignedIn(Refused, NotSignedInError):
+    """A 401: the credential is unknown, or has expired."""
 
 
 class Moved(Refused):
@@ -229,7 +233,8 @@ class Api:
             detail = f"{said}, a redirect; check that the configured URL is the service's own."
             return Moved(detail, status, response.headers.get("Location", ""))
         if status in {401, 403}:
-            return Refused(f"{said}. Check {self._credential.name}, and what that account may do.", status)
+            kind = NotSignedIn if status == 401 else Refused
+            return kind(f"{said}. Check {self._credential.name}, and what that account may do.", status)
         return Refused(f"{said}.", status)
 
     def _complaint(self, response: httpx.Response) -> str:
