@@ -35,7 +35,7 @@ async def embedded_redis(folder: Path) -> AsyncIterator[str]:
     with _sole_use(folder), _socket_for(folder) as socket:
         url = f"unix://{socket}"
         await _end_orphans({url, *_noted_address(folder)})
-        child = Child(Program("redis", _command(folder, socket), os.environ))
+        child = Child(Program("redis", _command(folder, socket), os.environ, own_session=True))
         running = asyncio.create_task(child.run())
         try:
             await _ready(url, running, folder)

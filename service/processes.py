@@ -27,11 +27,16 @@ _LIBC: Final = ctypes.CDLL(None) if sys.platform == "linux" else None
 
 @dataclass(frozen=True)
 class Program:
-    """What to run. environ: the whole environment of the child."""
+    """What to run.
+
+    environ: the whole environment of the child; own_session: whether a Ctrl-C in the terminal passes it by, because
+    others need it until they have ended.
+    """
 
     name: str
     argv: Sequence[str]
     environ: Mapping[str, str]
+    own_session: bool = False
 
 
 class Child:
@@ -58,9 +63,10 @@ class Child:
             has_been_steady = has_been_steady or loop.time() - started > STEADY_SECONDS
             if self._stopping.is_set() or not has_been_steady:
                 return code
-            log.error("process.fell", process=self._program.name, code=code)
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), RESTART_SECONDS)
+                return code
+            log.error("process.fell", process=self._program.name, code=code)
         return code
 
     async def stop(self, seconds: float = STOP_SECONDS) -> None:
@@ -84,6 +90,7 @@ class Child:
             self._process = process = await asyncio.create_subprocess_exec(
                 *self._program.argv,
                 env=dict(self._program.environ),
+                start_new_session=self._program.own_session,
                 preexec_fn=partial(_end_with_parent, os.getpid()),
             )
         return await process.wait()

@@ -69,6 +69,17 @@ async def test_a_program_that_falls_is_started_again(
     assert not waiting[1].done()
 
 
+@pytest.mark.parametrize("own_session", [True, False])
+async def test_a_program_in_a_session_of_its_own_hears_no_ctrl_c(notes: Path, own_session: bool) -> None:
+    argv = [sys.executable, "-I", "-S", "-c", NOTES_AND_WAITS, str(notes)]
+    child = Child(Program("tested", argv, os.environ, own_session=own_session))
+    running = asyncio.create_task(child.run())
+    await eventually(lambda: len(pids(notes)) == 1)
+    assert (os.getpgid(pids(notes)[0]) != os.getpgid(0)) is own_session
+    await child.stop()
+    await ended(running)
+
+
 async def test_a_program_that_fails_at_once_is_not_started_again(notes: Path) -> None:
     child = child_of(NOTES_AND_FAILS, notes)
     assert await asyncio.wait_for(child.run(), SECONDS) == 3
