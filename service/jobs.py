@@ -74,7 +74,7 @@ class Jobs:
     async def _finish(self, work: Work, result: Result) -> None:
         """What was done is recorded even if Redis is away for a moment; after that the lease brings the record back."""
         if not await self.queue.finish(work, result):
-            log.warning("work.lease_lost", key=work.key)
+            log.warning("work.lease_lost", kind=work.kind)
 
     async def _result(self, work: Work) -> Result:
         try:
@@ -90,7 +90,7 @@ class Jobs:
             reason = f"{fault}" or f"it took longer than {WORK_SECONDS} seconds"
             return self._later(work, reason, timedelta(seconds=at_least))
         except Exception as error:
-            log.exception("work.failed", key=work.key)
+            log.exception("work.failed", kind=work.kind)
             return self._failed(work, f"unexpected {type(error).__name__}")
 
     def _kinds(self) -> Mapping[str, Callable[[Work], Awaitable[Result]]]:
@@ -163,8 +163,8 @@ class Jobs:
         return Result(ending="waiting", due=self.clock() + SITE_IS_FRESH)
 
     def _done(self, work: Work, done: Done, ledger: Mapping[str, str]) -> Result:
-        log.info("effect.performed", key=work.key, result=done.result, reason=done.reason)
         entry = self._effect(work, done.result, done.reason)
+        log.info("effect.performed", kind=entry.effect.kind if entry.effect else work.kind, result=done.result)
         return Result(ending="done", entries=[entry], done=ledger, case=done.case)
 
     def _later(self, work: Work, reason: str, at_least: timedelta) -> Result:
@@ -172,11 +172,11 @@ class Jobs:
         if now - work.wanted > GIVE_UP:
             return self._failed(work, f"given up after a day: {reason}")
         wait = max(at_least, _backoff(work.tries))
-        log.warning("work.retry", key=work.key, reason=reason, seconds=wait.total_seconds())
+        log.warning("work.retry", kind=work.kind, reason=reason, seconds=wait.total_seconds())
         return Result(ending="retry", due=now + wait, error=reason)
 
     def _failed(self, work: Work, reason: str) -> Result:
-        log.error("work.given_up", key=work.key, reason=reason)
+        log.error("work.given_up", kind=work.kind, reason=reason)
         return Result(ending="failed", error=reason, entries=[self._effect(work, "failed", reason)])
 
     def _effect(self, work: Work, result: Literal["done", "skipped", "failed"], reason: str) -> Entry:

@@ -30,6 +30,7 @@ _PLAIN_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
 _KEPT_HEADERS: Final = ("content-type", "user-agent", "x-atlassian-webhook-", "x-discourse-")
 _NOT_KEPT: Final = ("signature",)
 _RELOADS: Final = 5
+_LONGEST_NAME: Final = 128
 
 
 class Answer(msgspec.Struct, frozen=True):
@@ -115,7 +116,7 @@ class Intake:
         delivery = Delivery(
             id=delivery_id,
             source=name,
-            event=event_name,
+            event=event_name[:_LONGEST_NAME],
             subject=None if isinstance(event, Ignored) else event.subject,
             received=posted.received,
             headers=_kept(posted.headers),
@@ -130,7 +131,7 @@ class Intake:
             outdated=_outdated(event),
         )
         first = await self._queue.ingest(taken, self._version)
-        log.info("delivery.stored", delivery=delivery_id, source=name, event_name=event_name, duplicate=bool(first))
+        log.info("delivery.stored", delivery=delivery_id, source=name, event_name=delivery.event, duplicate=bool(first))
         if first is not None:
             return Answer(delivery=first, duplicate=True)
         return Answer(delivery=delivery_id, duplicate=False, decisions=[_shown(decision) for decision in decisions])
