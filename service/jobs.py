@@ -100,7 +100,10 @@ class Jobs:
         if await self.ledger.is_writing(work.rule, work.subject):
             return Result(ending="blocked", due=self.clock() + _backoff(work.tries))
         situation = await self.gatherer.situation(work.rule, work.subject)
-        now = self.clock()
+        now, key = self.clock(), situation.ticket.key
+        if key != work.subject:
+            moved = self._effect(work, "skipped", f"{work.subject} is {key} now, so Crafty looks there")
+            return Result(ending="done", entries=[moved], wishes=[look_again(work.rule, key, now)])
         due = Due(at=now, ticket=situation.ticket)
         decisions = evaluate(due, situation, team=self.team, book=self.book, now=now, only=work.rule)
         if not decisions:

@@ -397,6 +397,15 @@ async def test_what_time_does_not_mend_is_a_dead_letter_at_once(crafty: Crafty, 
     assert await crafty.next_due() is None
 
 
+async def test_a_ticket_that_moved_to_another_project_is_looked_at_under_its_new_key(crafty: Crafty) -> None:
+    crafty.jira.tickets["SE-1"] = crafty.jira.tickets["SE-9"] = ticket(key="SE-9")
+    await crafty.look(Verdict.passed("nothing to do"))
+    newest, *_ = await crafty.ledger.timeline("SE-9")
+    assert [decision.subject for decision in newest.decisions] == ["SE-9"]
+    assert await crafty.effects() == [("skipped", "SE-1 is SE-9 now, so Crafty looks there")]
+    assert await crafty.next_due() is None
+
+
 async def test_a_credential_that_is_not_accepted_is_waited_for(crafty: Crafty, clock: SetClock) -> None:
     crafty.jira.faults = [NotSignedInError("Jira knows no such token")]
     with capture_logs():
