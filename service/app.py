@@ -33,7 +33,7 @@ def create_app(settings: Settings, redis_url: str, team: Team, book: Rulebook, c
         yield
         await redis.aclose(close_connection_pool=True)
 
-    app = FastAPI(title="Crafty", summary=__doc__, redoc_url=None, lifespan=lifespan)
+    app = FastAPI(title="Crafty", summary=__doc__, redoc_url=None, redirect_slashes=False, lifespan=lifespan)
     app.router.routes.append(webhook_route(intake, settings.max_body_bytes, clock))
 
     @app.exception_handler(HTTPException)

@@ -148,6 +148,10 @@ def _timeline_table(subject: str, entries: list[Entry]) -> Table:
     table = Table("when (UTC)", "what", "rule", "outcome", "why", title=subject)
     for entry in entries:
         when = f"{entry.at:%Y-%m-%d %H:%M:%S}"
+        if not entry.decisions and not entry.effect:
+            table.add_row(
+                when, entry.event or entry.stage, "", "", "no rule was concerned with it; is its project a cell's?"
+            )
         for decision in entry.decisions:
             table.add_row(when, entry.event or entry.stage, decision.rule, decision.outcome, escape(decision.reason))
         if entry.effect:

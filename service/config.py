@@ -241,7 +241,7 @@ class PersonConfig(_Table):
     discourse: Name | None = Field(None, description="The user name in the forum.")
     github: Name | None = Field(None, description="The login at GitHub.")
     gitlab: Name | None = Field(None, description="The user name at GitLab.")
-    timezone: Zone | None = Field(None, description="Their IANA time zone, for quiet hours and times in chat messages.")
+    timezone: Zone | None = Field(None, description="Their IANA time zone, for the times in chat messages.")
     weekly_hours: float = Field(40, ge=0, le=168, description="The hours they work in a week.")
     newcomer: bool = Field(False, description="Whether they are on trial; newcomers review only beside somebody else.")
     time_off: Annotated[tuple[DaysOffConfig, ...], _LIST] = Field((), description="Announced absences.")

@@ -199,7 +199,7 @@ def _case_after(action: Comment, order: Order, comment: str, before: Case | None
         comment=comment,
         occasion=action.occasion,
         state=action.state,
-        at=before.at if before else order.now,
+        at=before.at if before and before.open else order.now,
         turns=before.turns + 1 if before else 0,
         open=not isinstance(action, EditComment),
     )

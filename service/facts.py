@@ -131,7 +131,8 @@ class Sprints(msgspec.Struct, frozen=True, kw_only=True):
 class Said(msgspec.Struct, frozen=True, kw_only=True):
     """What a rule's comment on a subject says by now.
 
-    state: the rule's own word for it; at: when the comment was first written; turns: how often the state has changed.
+    state: the rule's own word for it; at: since when it says that something is wanted, or that all is well; turns: how
+    often the state has changed.
     """
 
     occasion: str

@@ -6,7 +6,7 @@ from typing import Protocol
 
 import msgspec
 
-from service.errors import CannotAct, NotFound, TryLater
+from service.errors import CannotAct, NotFound, NotSignedInError, TryLater
 from service.facts import Cell, Person, Situation, Sprint, Sprints, Team, Ticket
 from service.jira_shapes import FieldMap, RawField, discover
 from service.ledger import Ledger, Site
@@ -79,6 +79,8 @@ class Gatherer:
             return known
         try:
             owner = (await jira.ticket(ticket.epic_key)).assignee
+        except NotSignedInError:
+            raise
         except (NotFound, CannotAct):
             owner = None
         await self._ledger.cache(name, msgspec.json.encode(owner), EPIC_SECONDS)
@@ -108,12 +110,16 @@ class Gatherer:
 async def find_out(jira: JiraReader | None, forum: ForumReader | None, names: dict[str, str]) -> Site:
     """Who we are in the connected systems, and which custom field is which.
 
-    names: fact to configured field name or id. Raises what the clients raise.
+    names: fact to configured field name or id. Raises what Jira's client raises; a forum that does not answer is one of
+    the site's problems, and disturbs nothing else.
     """
     site = Site()
     if jira:
         bot = await jira.identify()
         fields, problems = discover(await jira.field_list(), names)
         site = Site(fields=fields, jira_bot=tuple(sorted(bot.jira_ids)), problems=problems)
-    forum_bot = await forum.identify() if forum else None
+    try:
+        forum_bot = await forum.identify() if forum else None
+    except (NotFound, TryLater, CannotAct) as fault:
+        return msgspec.structs.replace(site, problems=(*site.problems, f"{fault}"))
     return msgspec.structs.replace(site, discourse_bot=forum_bot and forum_bot.discourse)

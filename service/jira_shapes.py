@@ -16,7 +16,7 @@ from service.facts import ABSENT, Person, Sprint, Ticket
 
 T = TypeVar("T")
 
-_KEY: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}-\d{1,12}")
+_KEY: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}-[0-9]{1,12}")
 _GREENHOPPER: Final = re.compile(r"(?:^|[\[,])(id|rapidViewId|state|name|startDate|endDate|sequence|goal|\w+Date)=")
 _GH: Final = "com.pyxis.greenhopper.jira:"
 

@@ -13,7 +13,7 @@ import msgspec
 import structlog
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
-from service.actions import Action, Digest, Recheck
+from service.actions import Action, Digest, Notify, Recheck
 from service.clock import Clock
 from service.effects import Done, Effects, Order
 from service.engine import Decision, Rulebook, evaluate
@@ -33,6 +33,8 @@ GIVE_UP: Final = timedelta(hours=24)
 FRESH: Final = timedelta(minutes=10)
 WORK_SECONDS: Final = 50
 FINISH_SECONDS: Final = 50
+# Looks only read and decide on what is true then: they come back for as long as it takes.
+_GIVEN_UP: Final = frozenset({"perform", "digest"})
 SITE_IS_FRESH: Final = timedelta(hours=24)
 
 _ACTION: Final = msgspec.json.Decoder(Action)
@@ -125,7 +127,7 @@ class Jobs:
     async def _perform(self, work: Work) -> Result:
         now = self.clock()
         action = _ACTION.decode(work.payload)
-        if now - work.wanted > FRESH:
+        if now - work.wanted > FRESH and not await self._still_holds(work, action):
             stale = self._effect(work, "skipped", "it waited too long, so Crafty looks at the ticket again first")
             return Result(ending="done", entries=[stale], wishes=[look_again(work.rule, work.subject, now)])
         if not action.is_sticky and await self.ledger.is_done(work.key):
@@ -134,6 +136,11 @@ class Jobs:
             return await self._not_yet(work, action.after)
         done = await self.effects.do(Order(action, work.key, work.rule, work.subject, now, work.is_retry))
         return self._done(work, done, {} if action.is_sticky else {work.key: now.isoformat()})
+
+    async def _still_holds(self, work: Work, action: Action) -> bool:
+        """A message that waited long is still wanted while the rule's comment asks; a look would not want it twice."""
+        case = await self.ledger.case(work.rule, work.subject) if isinstance(action, Notify) else None
+        return case is not None and case.open
 
     async def _not_yet(self, work: Work, first: str) -> Result:
         """What tells of something that was not done waits for it, and is dropped where that was given up."""
@@ -172,7 +179,7 @@ class Jobs:
 
     def _later(self, work: Work, reason: str, at_least: timedelta) -> Result:
         now = self.clock()
-        if now - work.wanted > GIVE_UP:
+        if work.kind in _GIVEN_UP and now - work.wanted > GIVE_UP:
             return self._failed(work, f"given up after a day: {reason}")
         wait = max(at_least, _backoff(work.tries))
         log.warning("work.retry", kind=work.kind, reason=reason, seconds=wait.total_seconds())

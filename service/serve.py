@@ -42,6 +42,8 @@ def run_api(settings: Settings, redis_url: str, team: Team, book: Rulebook) -> N
         timeout_graceful_shutdown=GRACE_SECONDS,
         backlog=BACKLOG,
     )
+    for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises what it caught once more when it has ended
+        signal.signal(number, lambda *_: sys.exit(0))
     log.info("api.started", host=settings.host, port=settings.port)
     uvicorn.Server(config).run(sockets=[listener])
 
@@ -100,7 +102,8 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise CraftyError(
-            f"{host}:{port} can't be served on ({error.strerror}): stop what uses it, or set another CRAFTY_PORT."
+            f"{host}:{port} can't be served on ({error.strerror}): stop what uses it, or set another CRAFTY_PORT (or "
+            "CRAFTY_HOST)."
         ) from error
     return listener
 

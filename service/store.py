@@ -6,6 +6,8 @@ from urllib.parse import unquote, urlsplit
 from redis.asyncio import BlockingConnectionPool, ConnectionPool
 from redis.asyncio.sentinel import Sentinel
 
+from service.errors import ConfigError, Problem
+
 CONNECTIONS: Final = 64
 TIMEOUT_SECONDS: Final = 5.0
 _SENTINEL_PORT: Final = 26379
@@ -16,8 +18,15 @@ def connect(url: str) -> ConnectionPool:
 
     Every operation ends within TIMEOUT_SECONDS, so that a Redis that hangs is a Redis that is away.
     """
-    if urlsplit(url).scheme == "redis+sentinel":
-        return _behind_sentinels(url)
+    try:
+        return _behind_sentinels(url) if urlsplit(url).scheme == "redis+sentinel" else _direct(url)
+    except ValueError as error:
+        raise ConfigError(
+            Problem("CRAFTY_REDIS_URL", "", "has a part that can't be read; check ports and options")
+        ) from error
+
+
+def _direct(url: str) -> ConnectionPool:
     return BlockingConnectionPool.from_url(
         url,
         max_connections=CONNECTIONS,

@@ -111,7 +111,8 @@ class Worker(ArqWorker):
         while not self._stopping.is_set():
             try:
                 await self._queue.want(site(self._clock()))
-            except RedisAway:
+            except RedisAway as away:
+                log.warning("worker.redis_away", error=f"{away}")
                 await asyncio.sleep(AWAY_SECONDS)
             else:
                 return

@@ -210,3 +210,22 @@ async def test_what_is_found_out(jira: JiraReader | None, forum: ForumReader | N
 async def test_a_field_that_is_missing_is_a_problem_in_words() -> None:
     (problem,) = (await find_out(FakeJira(), None, {"sprint": "Sprynt"})).problems
     assert "Sprynt" in problem
+
+
+async def test_a_forum_that_is_away_takes_nothing_from_jira() -> None:
+    class Away:
+        async def identify(self) -> Person:
+            raise TryLater("Discourse gave no answer")
+
+    class Jira:
+        fields = FieldMap()
+
+        async def identify(self) -> Person:
+            return Person(name="Crafty", jira="acc-bot")
+
+        async def field_list(self) -> list[RawField]:
+            return [RawField(id="customfield_1", name="Reviewer 1")]
+
+    site = await find_out(Jira(), Away(), {"reviewer": "Reviewer 1"})  # type: ignore[arg-type]
+    assert (site.fields.reviewer, site.jira_bot, site.discourse_bot) == ("customfield_1", ("acc-bot",), None)
+    assert site.problems == ("Discourse gave no answer",)

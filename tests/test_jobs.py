@@ -356,16 +356,37 @@ async def test_nobody_is_asked_before_the_time_they_named(
         pytest.param(timedelta(hours=24, seconds=1), True, id="more than a day"),
     ],
 )
-async def test_what_fails_for_a_day_is_given_up(
+async def test_an_effect_that_fails_for_a_day_is_given_up(
     crafty: Crafty, clock: SetClock, waited: timedelta, is_given_up: bool
 ) -> None:
-    crafty.jira.faults = [TryLater("busy"), TryLater("still busy")]
-    await crafty.look(Verdict.passed("nothing to do"))
+    wish = await crafty.want(digest(clock()))
+    crafty.chat.faults = [TryLater("busy"), TryLater("still busy")]
+    await crafty.work_off()
     clock.now = NOW + waited
     with capture_logs():
         await crafty.work_off()
-    assert await crafty.dead_letters() == ([f"look:{RULE}:SE-1"] if is_given_up else [])
+    assert await crafty.dead_letters() == ([wish.key] if is_given_up else [])
     assert await crafty.effects() == ([("failed", "given up after a day: still busy")] if is_given_up else [])
+
+
+async def test_a_look_is_never_given_up_because_jira_is_away(crafty: Crafty, clock: SetClock) -> None:
+    crafty.jira.faults = [TryLater("busy"), NotSignedInError("Jira knows no such token")]
+    await crafty.look(Verdict.passed("nothing to do"))
+    clock.now = NOW + timedelta(days=3)
+    await crafty.work_off()
+    assert await crafty.dead_letters() == []
+    assert await crafty.next_due() == clock() + timedelta(minutes=15)
+
+
+async def test_a_message_that_waited_for_the_chat_is_sent_while_the_comment_asks(
+    crafty: Crafty, clock: SetClock
+) -> None:
+    crafty.chat.faults = [NotSignedInError("the chat knows no such token")]
+    await crafty.act(ask(), tell())
+    assert crafty.chat.messages == []
+    clock.now = await crafty.next_due() or clock()
+    await crafty.work_off()
+    assert len(crafty.chat.messages) == 1
 
 
 async def test_a_digest_that_was_planned_long_ago_is_not_given_up_at_once(crafty: Crafty, clock: SetClock) -> None:

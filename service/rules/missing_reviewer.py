@@ -202,7 +202,7 @@ def _waits_for_review(case: _Case) -> Verdict:
 def _asked_at(case: _Case) -> datetime:
     """When it was asked who takes the review that is due; what was asked while in progress was another matter."""
     said = case.ctx.said
-    if said is None or said.occasion != case.occasion:
+    if said is None or said.occasion != case.occasion or not case.ctx.is_asking:
         return case.ctx.now
     return max(said.at, case.ticket.entered_status_at)
 
