@@ -10,6 +10,7 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from tests.builders import CONFIG
 
@@ -117,4 +118,28 @@ def test_a_taken_port_is_a_sentence(folder: Path) -> None:
 def test_an_unknown_command_is_wrong_use(folder: Path) -> None:
     shown = crafty(folder, "dance")
     assert shown.returncode == 2
+    assert "Traceback" not in shown.stderr
+
+
+def test_the_api_alone_ends_cleanly_when_it_is_told_to(folder: Path, redis_url: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("CRAFTY_")}
+    environ = {**clean, "CRAFTY_REDIS_URL": redis_url, "CRAFTY_PORT": str(port)}
+    with subprocess.Popen([*CRAFTY, "api"], cwd=folder, env=environ, stderr=subprocess.DEVNULL) as process:
+        _until_it_listens(port)
+        process.terminate()
+        assert process.wait(timeout=20) == 0
+
+
+@retry(retry=retry_if_exception_type(OSError), stop=stop_after_delay(20), wait=wait_fixed(0.05), reraise=True)
+def _until_it_listens(port: int) -> None:
+    socket.create_connection(("127.0.0.1", port), timeout=1).close()
+
+
+def test_a_redis_address_with_a_wrong_part_is_a_sentence(folder: Path) -> None:
+    environ = {"CRAFTY_REDIS_URL": "redis+sentinel://127.0.0.1:abc/mymaster/0"}
+    shown = crafty(folder, "why", "SE-1", environ=environ)
+    assert shown.returncode == 2
+    assert "CRAFTY_REDIS_URL" in shown.stderr
     assert "Traceback" not in shown.stderr

@@ -596,3 +596,10 @@ def test_nobody_is_asked_the_same_thing_twice(about: Ticket, now: datetime, stan
     second = look(about, now, said=said_after(first, now, standing))
 
     assert plain(second) == []
+
+
+def test_a_reviewer_who_steps_back_leaves_the_patience_whole() -> None:
+    days_ago = said("reviewed by Bob", at=FRIDAY - timedelta(days=2))
+    verdict = look(waiting(reviewer=None), FRIDAY, said=days_ago, assign_firefighter=True)
+    assert [action.kind for action in verdict.actions if action.kind == "set_reviewer"] == []
+    assert [action.kind for action in verdict.actions][:1] == ["comment"]
