@@ -91,4 +91,3 @@ class Ignored:
     """A valid delivery that no rule can be concerned with. reason: why, as a phrase."""
 
     reason: str
-    is_private: bool = False

@@ -179,10 +179,6 @@ class Ticket(Partial):
         """The active sprint that the ticket is in."""
         return next((sprint for sprint in self.sprints if sprint.state == "active"), None)
 
-    def coming_sprints(self) -> tuple[Sprint, ...]:
-        """The future sprints that the ticket is in."""
-        return tuple(sprint for sprint in self.sprints if sprint.state == "future")
-
     def is_in(self, sprint: Sprint | None) -> bool:
         return sprint is not None and any(mine.id == sprint.id for mine in self.sprints)
 

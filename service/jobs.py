@@ -36,6 +36,7 @@ FINISH_SECONDS: Final = 50
 # Looks only read and decide on what is true then: they come back for as long as it takes.
 _GIVEN_UP: Final = frozenset({"perform", "digest"})
 SITE_IS_FRESH: Final = timedelta(hours=24)
+SITE_IS_MENDED: Final = timedelta(hours=1)
 
 _ACTION: Final = msgspec.json.Decoder(Action)
 _ITEM: Final = msgspec.json.Decoder(Item)
@@ -169,8 +170,8 @@ class Jobs:
             return Result(ending="waiting", due=self.clock() + LONGEST_WAIT, error=f"{refusal}")
         await self.ledger.keep_site(site)
         for problem in site.problems:
-            log.warning("site.field_missing", problem=problem)
-        return Result(ending="waiting", due=self.clock() + SITE_IS_FRESH)
+            log.warning("site.problem", problem=problem)
+        return Result(ending="waiting", due=self.clock() + (SITE_IS_MENDED if site.problems else SITE_IS_FRESH))
 
     def _done(self, work: Work, done: Done, ledger: Mapping[str, str]) -> Result:
         entry = self._effect(work, done.result, done.reason)

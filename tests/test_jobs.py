@@ -626,14 +626,25 @@ async def test_somebody_without_an_account_is_skipped_with_the_reason(crafty: Cr
 # The site
 
 
-async def test_the_site_is_found_out_and_again_after_a_day(crafty: Crafty, clock: SetClock) -> None:
-    crafty.found = Site(problems=("jira.fields.sprint: no field is named “Sprynt”",))
+@pytest.mark.parametrize(
+    ("problems", "hours"),
+    [
+        pytest.param((), 24, id="a day later where all was found"),
+        pytest.param(
+            ("jira.fields.sprint: no field is named “Sprynt”",), 1, id="an hour later where something was not"
+        ),
+    ],
+)
+async def test_the_site_is_found_out_again(
+    crafty: Crafty, clock: SetClock, problems: tuple[str, ...], hours: int
+) -> None:
+    crafty.found = Site(problems=problems)
     await crafty.queue.want(site(clock()))
     with capture_logs() as logs:
         await crafty.work_off()
     assert (await crafty.ledger.site())[0] == crafty.found
-    assert [one["problem"] for one in logs if one["event"] == "site.field_missing"] == list(crafty.found.problems)
-    assert await crafty.next_due() == clock() + timedelta(hours=24)
+    assert [one["problem"] for one in logs if one["event"] == "site.problem"] == list(problems)
+    assert await crafty.next_due() == clock() + timedelta(hours=hours)
 
 
 async def test_a_site_that_cannot_be_asked_keeps_what_was_known(crafty: Crafty, clock: SetClock) -> None:

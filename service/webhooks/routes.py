@@ -22,7 +22,7 @@ RETRY_SECONDS: Final = "10"
 
 
 def webhook_route(intake: Intake, max_bytes: int, clock: Clock) -> Route:
-    """The route for all sources. It is a plain one: PERF measures the decorated kind at 65 µs more a request."""
+    """The route for all sources; a plain one, because the decorated kind parses and validates what it need not."""
 
     async def endpoint(request: Request) -> Response:
         return await _answered(request, lambda: _take(request, intake, max_bytes, clock))
