@@ -5,11 +5,13 @@ An action is a value with a stable key; doing the same key twice is the same as 
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import ClassVar
 
 import msgspec
 
+from service.commitments import Commitment
+from service.contributions import Acknowledgement
 from service.facts import Person
 from service.texts import Item, Message, Paragraph, Small
 
@@ -97,6 +99,70 @@ class RankTop(_OnTicket, frozen=True, kw_only=True, tag="rank_top"):
     sprint: int
 
 
+class _Label(_OnTicket, frozen=True, kw_only=True):
+    label: str
+
+    def key(self, rule: str, subject: str) -> str:
+        return f"{super().key(rule, subject)}:{self.label}"
+
+
+class AddLabel(_Label, frozen=True, kw_only=True, tag="add_label"):
+    """The ticket bears this label."""
+
+
+class RemoveLabel(_Label, frozen=True, kw_only=True, tag="remove_label"):
+    """The ticket does not bear this label any more."""
+
+
+class CreateTicket(_Action, frozen=True, kw_only=True, tag="create_ticket"):
+    """A ticket is made for a contribution, which learns its key from a `ticketed` note.
+
+    issue_type: its name in Jira; epic: the key of the epic it belongs to; due: its due date.
+    """
+
+    project: str
+    issue_type: str
+    summary: str
+    message: Message
+    due: date
+    epic: str | None = None
+    assignee: Person | None = None
+    labels: tuple[str, ...] = ()
+
+    @property
+    def target(self) -> str:
+        return self.project
+
+
+class Link(_OnTicket, frozen=True, kw_only=True, tag="link"):
+    """The ticket shows a link to something elsewhere; one global_id is one link, whatever it says later."""
+
+    url: str
+    title: str
+    global_id: str
+
+
+class Record(_Action, frozen=True, kw_only=True, tag="record"):
+    """A ledger keeps this line for good; a line of the same ticket and sprint, or contribution, takes its place."""
+
+    line: Commitment | Acknowledgement
+
+    @property
+    def target(self) -> str:
+        return self.line.ticket if isinstance(self.line, Commitment) else self.line.contribution
+
+
+class Warn(_Action, frozen=True, kw_only=True, tag="warn"):
+    """Admins are told, once for each occasion, what is wrong and how to mend it. about: such as a cell's name."""
+
+    about: str
+    text: str
+
+    @property
+    def target(self) -> str:
+        return self.about
+
+
 class Notify(_Action, frozen=True, kw_only=True, tag="notify"):
     """A chat message to one person, or to a channel where person is None."""
 
@@ -131,10 +197,11 @@ class Digest(_Action, frozen=True, kw_only=True, tag="digest"):
 
 
 class Reply(_Action, frozen=True, kw_only=True, tag="reply"):
-    """An answer in a forum topic."""
+    """An answer in a forum topic. post: the number of the post that it answers."""
 
     topic: int
     message: Message
+    post: int | None = None
 
     @property
     def target(self) -> str:
@@ -160,6 +227,12 @@ Action = (
     | MoveToSprint
     | MoveToBacklog
     | RankTop
+    | AddLabel
+    | RemoveLabel
+    | CreateTicket
+    | Link
+    | Record
+    | Warn
     | Notify
     | Digest
     | Reply

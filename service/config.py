@@ -132,6 +132,7 @@ class StatusesConfig(_Table):
     need_review: Names = Field(
         ("Need Review", "Internal Review", "In Review"), description="It waits for a colleague's review."
     )
+    merged: Names = Field(("Merged",), description="Its review is over, and it is not delivered yet.")
     recurring: Names = Field(("Recurring",), description="It comes back each sprint and needs no review.")
     finished: Names = Field(
         ("Done", "Archived", "Deployed & Delivered", "Closed", "Resolved"), description="Nothing is left to do."
@@ -205,6 +206,9 @@ class CellConfig(_Table):
     )
     forum_categories: Annotated[tuple[int, ...], _LIST] = Field(
         (), description="The numbers of the forum categories that the cell looks after."
+    )
+    contribution_projects: Annotated[tuple[Annotated[str, AfterValidator(_project_key)], ...], _LIST] = Field(
+        (), description="The keys of Jira projects in which people from outside write to the cell."
     )
     calendar: CalendarConfig = Field(CalendarConfig(), description="What differs from the calendar for all cells.")
     roles: RolesConfig = Field(RolesConfig(), description="Who holds which role.")

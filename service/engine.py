@@ -10,13 +10,16 @@ from typing import Any, Final, Literal
 import msgspec
 from pydantic import ValidationError
 
-from service.actions import Action
+from service.actions import Action, Recheck
+from service.commands import said_to_us
 from service.config import Config, RuleConfig
 from service.errors import ConfigError, Problem
 from service.events import Event
-from service.facts import Cell, Partial, Situation, Team, Unknown
+from service.facts import Cell, Partial, Team, Ticket, Unknown
 from service.rules import all_rules
 from service.rules._base import Context, Outcome, Rule, RuleParams, Verdict
+from service.situation import Situation, Subject
+from service.texts import in_words
 from service.toml_problems import TomlPath, problems_from
 
 Mode = Literal["on", "dry-run", "off"]
@@ -64,9 +67,18 @@ class Rulebook:
         by_cell = self.settings[rule]
         return by_cell.get(cell) or by_cell[""]
 
-    def concerned(self, event: Event, only: str | None) -> Iterable[Rule]:
-        """The rules that this kind of event concerns; `only` names the one wanted."""
-        return (rule for rule in self.rules if type(event) in rule.concerns and only in {None, rule.name})
+    def concerned(self, event: Event, subject: Subject, only: str | None) -> Iterable[Rule]:
+        """The rules that this kind of event concerns, where it is about such a subject; `only` names the one wanted."""
+        return (
+            rule
+            for rule in self.rules
+            if type(event) in rule.concerns and isinstance(subject, rule.subject) and only in {None, rule.name}
+        )
+
+
+def cell_of(subject: Subject, team: Team) -> Cell | None:
+    """The cell that a ticket belongs to, or that looks after a contribution."""
+    return team.cell_of(subject.project) if isinstance(subject, Ticket) else team.cell_watching(subject.place)
 
 
 def evaluate(
@@ -74,45 +86,63 @@ def evaluate(
 ) -> tuple[Decision, ...]:
     """What every rule that this event concerns decides at `now`.
 
-    situation: the ticket and what is known around it; only: the name of a single rule to ask. A ticket whose project
-    belongs to no cell concerns no rule. One failing rule never stops another; its decision carries the error.
+    situation: the subject and what is known around it; only: the name of a single rule to ask. A subject that belongs
+    to no cell concerns no rule. One failing rule never stops another; its decision carries the error.
     """
-    cell = team.cell_of(situation.ticket.project)
+    cell = cell_of(situation.subject, team)
     if cell is None:
         return ()
-    ticket = team.introduce(situation.ticket)
+    known = replace(situation, subject=team.introduce(situation.subject))
     return tuple(
-        _decide(rule, cell, book.setting(rule.name, cell.name), event, replace(situation, ticket=ticket), now)
-        for rule in book.concerned(event, only)
+        _decide(rule, cell, book.setting(rule.name, cell.name), event, known, now)
+        for rule in book.concerned(event, known.subject, only)
     )
 
 
 def _decide(rule: Rule, cell: Cell, setting: Setting, event: Event, situation: Situation, now: datetime) -> Decision:
-    ticket = situation.ticket.tracked()
-    verdict, error = _verdict(rule, setting, Context(setting.params, cell, now, event, situation), ticket)
+    subject = situation.subject.tracked()
+    verdict, error = _verdict(rule, setting, Context(setting.params, cell, now, event, situation), subject)
     return Decision(
         rule=rule.name,
-        subject=ticket.key,
+        subject=subject.key,
         cell=cell.name,
         mode=setting.mode,
         outcome=verdict.outcome,
         reason=verdict.reason,
-        facts=_shown(ticket),
+        facts=_shown(subject),
         actions=verdict.actions,
         error=error,
     )
 
 
-def _verdict(rule: Rule, setting: Setting, ctx: Context, ticket: Any) -> tuple[Verdict, str | None]:
+def _verdict(rule: Rule, setting: Setting, ctx: Context, subject: Any) -> tuple[Verdict, str | None]:
     if setting.mode == "off":
         return Verdict.passed("the rule is off"), None
     try:
-        return rule.check(ticket, ctx), None
+        return (rule.can_snooze and _snoozed(ctx)) or rule.check(subject, ctx), None
     except Unknown as unknown:
-        return Verdict.wait(f"not known yet: the ticket's {unknown.fact.replace('_', ' ')}"), None
+        return Verdict.wait(f"not known yet: the {_noun(subject)}'s {unknown.fact.replace('_', ' ')}"), None
     except Exception as error:  # noqa: BLE001 - one failing rule must not stop the others
         reason = f"the rule failed ({type(error).__name__}); admins see it among the failed jobs"
         return Verdict.wait(reason), repr(error)
+
+
+def _noun(subject: Subject) -> str:
+    return "ticket" if isinstance(subject, Ticket) else "contribution"
+
+
+def _snoozed(ctx: Context) -> Verdict | None:
+    """What a member put off waits for the moment they named; the latest such command counts."""
+    remarks = ctx.situation.subject.known().get("remarks", ())
+    asked = [one for one in said_to_us(remarks, ctx.situation.bot) if one.command.name == "snooze"]
+    by = asked[-1].remark.author if asked else None
+    if by is None or not by.is_member:
+        return None
+    until = asked[-1].remark.at + asked[-1].command.span
+    if until <= ctx.now:
+        return None
+    reason = f"{by.name} put it off until {in_words(until, ctx.cell.calendar.zone.key)}"
+    return Verdict.wait(reason, Recheck(subject=ctx.situation.subject.key, at=until))
 
 
 def _shown(facts: Partial) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from service.facts import Person, Sprint, Ticket
+from service.contributions import Contribution, Note
+from service.facts import Person, Sprint, SprintMove, Ticket
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +36,14 @@ class _TicketEvent(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class TicketChanged(_TicketEvent):
-    """A ticket was created or edited."""
+    """A ticket was created or edited.
+
+    changed: the fields that were edited, in lower case, None where the source does not say; sprint_move: how its Sprint
+    field changed, where that is among them.
+    """
+
+    changed: frozenset[str] | None = None
+    sprint_move: SprintMove | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,20 +52,32 @@ class TicketDeleted(_TicketEvent):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Due(_TicketEvent):
-    """The moment has come to look at a ticket (a re-check, or the look that follows an event)."""
+class Due(Event):
+    """The moment has come to look at a subject: a re-check, a sweep, or the look that follows an event."""
+
+    about: Ticket | Contribution
+
+    @property
+    def subject(self) -> str:
+        return self.about.key
 
 
 @dataclass(frozen=True, kw_only=True)
 class CommentPosted(Event):
-    """Somebody wrote a comment. ticket: None where the payload names only the comment's own address."""
+    """Somebody wrote a comment on a ticket.
+
+    ticket: None where the payload names only the comment's own address; issue: Jira's number of the ticket, which
+    stands in for its key then; text: as in a Remark.
+    """
 
     comment: str
     ticket: Ticket | None
+    issue: str = ""
+    text: str = ""
 
     @property
     def subject(self) -> str:
-        return self.ticket.key if self.ticket else f"comment {self.comment}"
+        return self.ticket.key if self.ticket else self.issue or f"comment {self.comment}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,17 +93,18 @@ class SprintChanged(Event):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TopicPosted(Event):
-    """A forum topic or post was written or edited. post: its number in the topic, None for the topic itself."""
+class ContributionNoted(Event):
+    """Something happened to a contribution on a code host or in the forum.
 
-    topic: int
-    title: str
-    category: int | None
-    post: int | None = None
+    contribution: what this delivery alone tells of it; notes: the same as it is kept.
+    """
+
+    contribution: Contribution
+    notes: tuple[Note, ...]
 
     @property
     def subject(self) -> str:
-        return f"topic {self.topic}"
+        return self.contribution.key
 
 
 @dataclass(frozen=True)

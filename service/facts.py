@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TypeVar
 
 import msgspec
 
@@ -78,6 +78,9 @@ class Partial:
         return f"{type(self).__name__}({', '.join(f'{name}={value!r}' for name, value in self.known().items())})"
 
 
+Facts = TypeVar("Facts", bound=Partial)
+
+
 class Person(msgspec.Struct, frozen=True, kw_only=True):
     """Somebody, by the accounts we know of them.
 
@@ -92,13 +95,27 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
     jira_key: str | None = None
     mattermost: str | None = None
     discourse: str | None = None
+    github: str | None = None
+    gitlab: str | None = None
     timezone: str | None = None
     newcomer: bool = False
     time_off: TimeOff = ()
 
+    @property
+    def is_member(self) -> bool:
+        """Whether the configuration knows the person."""
+        return bool(self.id)
+
     def is_same(self, other: Person | None) -> bool:
-        """Whether both are one Jira account."""
-        return other is not None and bool(self.jira_ids & other.jira_ids)
+        """Whether both are one account in some system, or one person of the configuration."""
+        return other is not None and bool(self.accounts & other.accounts)
+
+    @property
+    def accounts(self) -> set[tuple[str, str]]:
+        """Every account as its system and its name there; Jira tells accounts apart by case, the others do not."""
+        others = {"id": self.id, "discourse": self.discourse, "github": self.github, "gitlab": self.gitlab}
+        known = {(system, account.casefold()) for system, account in others.items() if account}
+        return known | {("jira", account) for account in self.jira_ids}
 
     @property
     def jira_ids(self) -> set[str]:
@@ -110,7 +127,11 @@ class Person(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sprint(msgspec.Struct, frozen=True, kw_only=True):
-    """A sprint of a board. state: active, future or closed; start and end: aware instants, None where Jira has none."""
+    """A sprint of a board.
+
+    state: active, future or closed; start and end: aware instants, None where Jira has none; completed_at: when it was
+    closed.
+    """
 
     id: int
     name: str
@@ -118,6 +139,7 @@ class Sprint(msgspec.Struct, frozen=True, kw_only=True):
     board: int | None = None
     start: datetime | None = None
     end: datetime | None = None
+    completed_at: datetime | None = None
 
 
 class Sprints(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,13 +163,58 @@ class Said(msgspec.Struct, frozen=True, kw_only=True):
     turns: int = 0
 
 
+class Remark(msgspec.Struct, frozen=True, kw_only=True):
+    """Something that somebody wrote: a comment on a ticket, a post of a topic.
+
+    id: grows with every remark of one system; text: as plain words, in which a mention reads `[~account]`, the account
+    being the one that Jira knows the person by; mentions: those accounts.
+    """
+
+    id: str
+    at: datetime
+    author: Person | None = None
+    text: str = ""
+    mentions: tuple[str, ...] = ()
+
+
+class SprintMove(msgspec.Struct, frozen=True, kw_only=True):
+    """One change of a ticket's Sprint field. before, after: the ids of every sprint it held then, closed ones too."""
+
+    at: datetime
+    by: Person | None = None
+    before: tuple[int, ...] = ()
+    after: tuple[int, ...] = ()
+
+    @property
+    def added(self) -> set[int]:
+        return set(self.after) - set(self.before)
+
+
+class StatusChange(msgspec.Struct, frozen=True, kw_only=True):
+    """One change of a ticket's status. before, after: the names of the statuses."""
+
+    at: datetime
+    by: Person | None = None
+    before: str = ""
+    after: str = ""
+
+
+class IssueLink(msgspec.Struct, frozen=True):
+    """A link to another ticket. phrase: what this ticket does to the other, in Jira's words, such as "split from"."""
+
+    phrase: str
+    key: str
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Ticket(Partial):
     """A Jira issue.
 
     key: always known; kind: name of the issue type; estimate: story points, None when there is none and 0 when it is
     estimated at nothing; flagged: marked as an impediment; sprints: every sprint the ticket is or was in;
-    entered_status_at: since when it has its status; epic_owner: the assignee of its epic.
+    entered_status_at: since when it has its status; epic_owner: the assignee of its epic; description: as plain words;
+    original_estimate, remaining_estimate: hours, None when not estimated. Oldest first, and each complete or absent:
+    remarks: its comments; sprint_moves, status_changes: what its history tells.
     """
 
     key: str
@@ -169,6 +236,15 @@ class Ticket(Partial):
     updated_at: datetime = ABSENT
     entered_status_at: datetime = ABSENT
     url: str = ABSENT
+    creator: Person | None = ABSENT
+    labels: tuple[str, ...] = ABSENT
+    description: str | None = ABSENT
+    links: tuple[IssueLink, ...] = ABSENT
+    original_estimate: float | None = ABSENT
+    remaining_estimate: float | None = ABSENT
+    remarks: tuple[Remark, ...] = ABSENT
+    sprint_moves: tuple[SprintMove, ...] = ABSENT
+    status_changes: tuple[StatusChange, ...] = ABSENT
 
     @property
     def project(self) -> str:
@@ -198,24 +274,6 @@ class Ticket(Partial):
         """Who answers for it: the epic owner, else the tentative assignee (of a flagged ticket), else the reporter."""
         return self.epic_owner or (self.assignee if self.flagged else None) or self.reporter
 
-    def people(self) -> dict[str, Person]:
-        """The known people on the ticket, by the name of the fact."""
-        return {name: value for name, value in self.known().items() if isinstance(value, Person)}
-
-
-@dataclass(frozen=True)
-class Situation:
-    """Everything that a rule is told of a ticket besides the ticket.
-
-    said: what the rule's own comment says, None where it wrote none; reviews_taken: how many reviews that nobody took
-    were given to a person in this sprint, by Jira account.
-    """
-
-    ticket: Ticket
-    sprints: Sprints = field(default_factory=Sprints)
-    said: Said | None = None
-    reviews_taken: Mapping[str, int] = field(default_factory=dict)
-
 
 class Duty(msgspec.Struct, frozen=True):
     """Who has a role from one sprint day to another, both included."""
@@ -232,16 +290,22 @@ class Statuses(msgspec.Struct, frozen=True):
     backlog: frozenset[str]
     in_progress: frozenset[str]
     need_review: frozenset[str]
+    merged: frozenset[str]
     recurring: frozenset[str]
     finished: frozenset[str]
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A team: its projects, board, sprint calendar and the people in its roles."""
+    """A team: its projects, board, sprint calendar and the people in its roles.
+
+    members: whoever the configuration puts into it; repositories: "owner/name" in lower case; contribution_projects:
+    the keys of Jira projects in which people from outside write to us; what happens in these, and in the forum's
+    categories, concerns the cell.
+    """
 
     name: str
-    projects: frozenset[str]
+    projects: tuple[str, ...]
     board: int | None
     stretch_goals: str
     channel: str | None
@@ -249,6 +313,10 @@ class Cell:
     statuses: Statuses
     roles: dict[str, Person]
     duties: tuple[Duty, ...]
+    members: tuple[Person, ...] = ()
+    repositories: frozenset[str] = frozenset()
+    forum_categories: frozenset[int] = frozenset()
+    contribution_projects: frozenset[str] = frozenset()
 
     def on_duty(self, role: str, day: int) -> tuple[Person, ...]:
         """Who has this role on that sprint day; the last matching entry of the rotation wins."""
@@ -290,13 +358,31 @@ class Team:
         """The cell that a Jira project belongs to."""
         return next((cell for cell in self.cells if project in cell.projects), None)
 
+    def cell_watching(self, place: str | int) -> Cell | None:
+        """The cell that looks after a repository, a forum category (by its number) or a contributions project."""
+        if isinstance(place, int):
+            return next((cell for cell in self.cells if place in cell.forum_categories), None)
+        watched = ((cell, cell.repositories | cell.contribution_projects) for cell in self.cells)
+        return next((cell for cell, places in watched if place in places or place.lower() in places), None)
+
     def resolve(self, person: Person) -> Person:
-        """The configured person with that Jira account, else the same stranger; never guessed by name."""
+        """The configured person with that account, else the same stranger; never guessed by name."""
         return next((member for member in self.members if member.is_same(person)), person)
 
-    def introduce(self, ticket: Ticket) -> Ticket:
-        """The ticket with its people resolved."""
-        return ticket.having(**{name: self.resolve(person) for name, person in ticket.people().items()})
+    def introduce(self, facts: Facts) -> Facts:
+        """The facts with every person in them resolved."""
+        return facts.having(**{name: self._introduced(value) for name, value in facts.known().items()})
+
+    def _introduced(self, value: Any) -> Any:
+        if isinstance(value, Person):
+            return self.resolve(value)
+        if isinstance(value, tuple):
+            return tuple(map(self._introduced, value))
+        if isinstance(value, msgspec.Struct):
+            fields = msgspec.structs.asdict(value).items()
+            people = {name: self.resolve(person) for name, person in fields if isinstance(person, Person)}
+            return msgspec.structs.replace(value, **people) if people else value
+        return value
 
 
 def names_of(people: Iterable[Person]) -> str:

@@ -7,9 +7,10 @@ from typing import Protocol
 import msgspec
 
 from service.errors import CannotAct, NotFound, NotSignedInError, TryLater
-from service.facts import Cell, Person, Situation, Sprint, Sprints, Team, Ticket
+from service.facts import Cell, Person, Sprint, Sprints, Team, Ticket
 from service.jira_shapes import FieldMap, RawField, discover
 from service.ledger import Ledger, Site
+from service.situation import Situation
 
 EPIC_SECONDS = 600
 SPRINTS_SECONDS = 60
@@ -54,7 +55,7 @@ class Gatherer:
         if cell is None:
             return Situation(ticket)
         return Situation(
-            ticket=ticket.having(epic_owner=await self._epic_owner(jira, ticket)),
+            subject=ticket.having(epic_owner=await self._epic_owner(jira, ticket)),
             sprints=await self._sprints(jira, cell, ticket),
             said=await self._ledger.said(rule, subject),
             reviews_taken=await self._reviews_taken(ticket),

@@ -103,11 +103,11 @@ class Jobs:
         if await self.ledger.is_writing(work.rule, work.subject):
             return Result(ending="blocked", due=self.clock() + _backoff(work.tries))
         situation = await self.gatherer.situation(work.rule, work.subject)
-        now, key = self.clock(), situation.ticket.key
+        now, key = self.clock(), situation.subject.key
         if key != work.subject:
             moved = self._effect(work, "skipped", f"{work.subject} is {key} now, so Crafty looks there")
             return Result(ending="done", entries=[moved], wishes=[look_again(work.rule, key, now)])
-        due = Due(at=now, ticket=situation.ticket)
+        due = Due(at=now, about=situation.subject)
         decisions = evaluate(due, situation, team=self.team, book=self.book, now=now, only=work.rule)
         if not decisions:
             return Result(ending="done")

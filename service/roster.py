@@ -14,8 +14,7 @@ _ANY_SPRINT = datetime(2024, 1, 1, 9)  # noqa: DTZ001 - local time; stands in wh
 def team_from(config: Config) -> Team:
     """All cells and people of a validated configuration."""
     people = {person.id: _person(person) for person in config.people}
-    statuses = _statuses(config.jira.statuses)
-    cells = tuple(_cell(cell, config.calendar, statuses, people) for cell in config.cells)
+    cells = tuple(_cell(cell, config, people) for cell in config.cells)
     return Team(cells, tuple(people.values()))
 
 
@@ -32,22 +31,26 @@ def calendar_from(config: CalendarConfig) -> SprintCalendar:
     )
 
 
-def _cell(cell: CellConfig, calendar: CalendarConfig, statuses: Statuses, people: dict[str, Person]) -> Cell:
-    own = calendar.overridden_by(cell.calendar)
+def _cell(cell: CellConfig, config: Config, people: dict[str, Person]) -> Cell:
+    own = config.calendar.overridden_by(cell.calendar)
     holders = {role: people[who] for role, who in cell.roles.model_dump(exclude_none=True).items()}
     return Cell(
         name=cell.name,
-        projects=frozenset(cell.projects),
+        projects=cell.projects,
         board=cell.board,
         stretch_goals=cell.stretch_goals,
         channel=cell.channel,
         calendar=calendar_from(own),
-        statuses=statuses,
+        statuses=_statuses(config.jira.statuses),
         roles=holders,
         duties=tuple(
             Duty(rotation.role, tuple(people[who] for who in rotation.people), *rotation.span(own.length_days))
             for rotation in cell.rotations
         ),
+        members=tuple(people[person.id] for person in config.people if person.cell == cell.name),
+        repositories=frozenset(name.lower() for name in cell.repositories),
+        forum_categories=frozenset(cell.forum_categories),
+        contribution_projects=frozenset(cell.contribution_projects),
     )
 
 
@@ -58,6 +61,8 @@ def _person(person: PersonConfig) -> Person:
         jira=person.jira,
         mattermost=person.mattermost,
         discourse=person.discourse,
+        github=person.github,
+        gitlab=person.gitlab,
         timezone=person.timezone,
         newcomer=person.newcomer,
         time_off=person.absences,

@@ -11,9 +11,10 @@ from service.actions import Action, Comment, Digest, Notify, Recheck
 from service.config import Config
 from service.engine import Rulebook, rulebook
 from service.events import Due
-from service.facts import Cell, Person, Said, Situation, Sprint, Sprints, Team, Ticket
+from service.facts import Cell, Person, Said, Sprint, Sprints, Team, Ticket
 from service.roster import team_from
 from service.rules._base import Context, Rule, Verdict
+from service.situation import Situation, Subject
 from service.texts import Checklist, Message, to_plain
 
 ANN = Person(id="ann", name="Ann", jira="acc-ann", mattermost="ann", timezone="Asia/Kolkata")
@@ -135,6 +136,15 @@ def ticket(**facts: Any) -> Ticket:
         "updated_at": datetime(2026, 11, 2, 9, 0, tzinfo=UTC),
         "entered_status_at": datetime(2026, 11, 2, 9, 0, tzinfo=UTC),
         "url": "https://jira.example/browse/SE-1",
+        "creator": SAM,
+        "labels": (),
+        "description": None,
+        "links": (),
+        "original_estimate": 8.0,
+        "remaining_estimate": 5.0,
+        "remarks": (),
+        "sprint_moves": (),
+        "status_changes": (),
     }
     return Ticket(**{**usual, **facts})
 
@@ -146,18 +156,21 @@ def wall(text: str, zone: ZoneInfo = PARIS) -> datetime:
 
 def verdict_of(
     rule: Rule,
-    about: Ticket,
+    about: Subject,
     now: datetime,
     *,
     said: Said | None = None,
     sprints: Sprints = SPRINTS,
     within: Cell | None = None,
-    reviews_taken: dict[str, int] | None = None,
+    around: dict[str, Any] | None = None,
     **params: Any,
 ) -> Verdict:
-    """What a rule concludes about a ticket at `now`, in the test team's cell unless another one is given."""
-    situation = Situation(about, sprints, said, reviews_taken or {})
-    due = Due(at=now, ticket=about)
+    """What a rule concludes about a subject at `now`, in the test team's cell unless another one is given.
+
+    around: more of the Situation, by its fields.
+    """
+    situation = Situation(about, sprints, said, bot=frozenset({"acc-crafty"}), **(around or {}))
+    due = Due(at=now, about=about)
     return rule.check(about, Context(rule.params(**params), within or cell(), now, due, situation))
 
 

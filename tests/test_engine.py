@@ -15,7 +15,8 @@ from service.config import Config, load_config
 from service.engine import PLANNED, Decision, Rulebook, Setting, config_schema, evaluate, rulebook
 from service.errors import ConfigError
 from service.events import Due, Event, SprintChanged, TicketChanged, TicketDeleted
-from service.facts import ABSENT, Person, Situation, Ticket
+from service.facts import ABSENT, Person, Ticket
+from service.situation import Situation
 from service.rules import all_rules
 from service.rules._base import Context, Rule, RuleParams, Verdict
 from tests.builders import BOB, CONFIG, NEXT, RUNNING, SPRINTS, book, team, ticket, wall
@@ -48,7 +49,7 @@ def small_book(*rules: Rule, **setting: Any) -> Rulebook:
 
 
 def decide(about: Ticket, rules: Rulebook, event: type[Event] = Due, only: str | None = None) -> tuple[Decision, ...]:
-    happened = event(at=NOW, ticket=about)  # type: ignore[call-arg] # only events about tickets are passed
+    happened = Due(at=NOW, about=about) if event is Due else event(at=NOW, ticket=about)  # type: ignore[call-arg]
     return evaluate(happened, Situation(about, SPRINTS), team=team(), book=rules, now=NOW, only=only)
 
 

@@ -84,13 +84,13 @@ def test_people_bring_all_that_is_known_of_them() -> None:
 
 
 def test_a_cell_brings_what_it_says() -> None:
-    assert (FALCON.name, FALCON.projects, FALCON.board) == ("Falcon", frozenset({"FAL"}), 7)
+    assert (FALCON.name, FALCON.projects, FALCON.board) == ("Falcon", ("FAL",), 7)
     assert (FALCON.stretch_goals, FALCON.channel) == ("If time is left", "falcon")
     assert FALCON.roles == {"sprint_planning_manager": KIM}
 
 
 def test_a_cell_that_says_little_has_defaults() -> None:
-    assert (SERENITY.projects, SERENITY.board, SERENITY.channel) == (frozenset({"SE", "OSE"}), None, None)
+    assert (SERENITY.projects, SERENITY.board, SERENITY.channel) == (("SE", "OSE"), None, None)
     assert (SERENITY.stretch_goals, SERENITY.roles, SERENITY.duties) == ("Stretch Goals", {}, ())
 
 

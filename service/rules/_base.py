@@ -12,14 +12,19 @@ from pydantic import BaseModel, ConfigDict
 
 from service.actions import Action, Comment, EditComment, Recheck
 from service.calendar import SprintWindow, TimeOff
+from service.contributions import Contribution
 from service.events import Event
-from service.facts import Cell, Person, Said, Situation, Sprint, Sprints, Ticket
+from service.facts import Cell, Person, Said, Sprint, Sprints, Ticket
+from service.situation import Situation
 from service.texts import Block, Link, Message, Moment, Paragraph, small
 
 Outcome = Literal["act", "wait", "pass"]
 
 ASKING: Final = "missing"
 """What the state of a comment begins with as long as the comment asks for something."""
+
+_WHY: Final = "Crafty, rule {rule}. On {ticket}: “@crafty why”."
+_WHY_OR_SNOOZE: Final = "Crafty, rule {rule}. On {ticket}: “@crafty why” or “@crafty snooze 2d”."
 
 
 class RuleParams(BaseModel):
@@ -53,7 +58,7 @@ class Verdict(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True)
 class Context:
-    """What a rule is told besides the ticket.
+    """What a rule is told besides its subject.
 
     params: the rule's own, as configured for this cell; now: the moment of the decision, an aware instant.
     """
@@ -75,6 +80,12 @@ class Context:
     def said_in(self, occasion: str, state: str = "") -> bool:
         """Whether the rule's comment stands for this occasion, and says exactly this where a state is given."""
         return self.said is not None and self.said.occasion == occasion and state in {"", self.said.state}
+
+    def has_done(self, action: Action, rule: str, subject: str) -> bool:
+        """Whether the rule did this before; of its comment, whether it says this by now."""
+        if isinstance(action, Comment):
+            return self.said_in(action.occasion, action.state)
+        return action.key(rule, subject) in self.situation.done
 
     @property
     def is_asking(self) -> bool:
@@ -108,22 +119,30 @@ class Case:
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule as the engine finds it. summary and doc come from its module's docstring."""
+    """A rule as the engine finds it. summary and doc come from its module's docstring.
+
+    subject: what it decides about; can_snooze: whether a member's `snooze` keeps it quiet.
+    """
 
     name: str
     concerns: frozenset[type[Event]]
     params: type[RuleParams]
-    check: Callable[[Ticket, Context], Verdict]
+    check: Callable[[Any, Context], Verdict]
     doc: str
+    subject: type[Ticket | Contribution] = Ticket
+    can_snooze: bool = True
 
     @property
     def summary(self) -> str:
         return self.doc.strip().splitlines()[0]
 
 
-def signed(rule: str, ticket: Ticket, *blocks: Block) -> Message:
-    """A message with its last line: which rule speaks, and where the reasons are."""
-    return Message((*blocks, small("Crafty, rule {rule}. Reasons: crafty why {ticket}", rule=rule, ticket=ticket.key)))
+def signed(rule: str, ticket: str, *blocks: Block, can_snooze: bool = True) -> Message:
+    """A message with its last line: which rule speaks, and how to ask it why or put it off.
+
+    ticket: the key of the ticket on which that is asked.
+    """
+    return Message((*blocks, small(_WHY_OR_SNOOZE if can_snooze else _WHY, rule=rule, ticket=ticket)))
 
 
 def joined(*parts: Paragraph) -> Paragraph:
@@ -158,6 +177,20 @@ def asked(
     if ctx.said_in(comment.occasion, comment.state):
         return Verdict.wait(f"{reason}; the comment asks for it already", *recheck)
     return Verdict.act(reason, comment, *also, *recheck)
+
+
+def wanted(
+    rule: str, subject: str, ctx: Context, reason: str, *actions: Action, again: datetime | None = None
+) -> Verdict:
+    """These actions are wanted as long as they are not done: what was done is left out, and nothing left means wait.
+
+    again: when to look at the subject once more; without it a verdict with nothing left to do passes.
+    """
+    left = [action for action in actions if not ctx.has_done(action, rule, subject)]
+    recheck = (Recheck(subject=subject, at=again),) if again else ()
+    if left:
+        return Verdict.act(reason, *left, *recheck)
+    return Verdict.wait(reason, *recheck) if again else Verdict.passed(reason)
 
 
 def wait_until(at: datetime, ticket: Ticket, reason: str) -> Verdict:

@@ -55,9 +55,9 @@ class Params(RuleParams):
 
 ASK = "{who}, could you fill in the {missing}, so that this ticket is ready for {sprint}?"
 DUE = "Planning needs it by {deadline}."
-LATE = "It helps until {start}, when the sprint starts."
+LATE = "It helps until {start}, the sprint's start."
 FINAL = "The sprint is about to start, and it helps even now."
-WAYS = " If the ticket can wait, moving it to {refuge} is fine too. This comment follows by itself."
+WAYS = " If the ticket can wait, {refuge} is fine too. This comment follows by itself."
 SECOND_PAIR_OF_EYES = "Reviewer (so far only the assignee is named; a second pair of eyes is needed)"
 
 GREEN = "This ticket is ready: it has an estimate, an assignee and a reviewer. Thank you!"
@@ -114,13 +114,13 @@ def check(ticket: Ticket, ctx: Context) -> Verdict:
         return Verdict.passed("sub-tasks and epics need not be ready for a sprint")
     if ticket.is_done or ticket.status.casefold() in ctx.cell.statuses.finished:
         return withdrawn(
-            ticket, ctx, f"the ticket is finished ({ticket.status})", signed(NAME, ticket, paragraph(FINISHED))
+            ticket, ctx, f"the ticket is finished ({ticket.status})", signed(NAME, ticket.key, paragraph(FINISHED))
         )
     if ctx.said and ctx.said.state == "pushed" and ticket.is_in(ctx.sprints.stretch_goals):
         return Verdict.passed("it was moved to Stretch Goals, where it may wait")
     missing = tuple(_missing(ticket))
     if not missing:
-        text = signed(NAME, ticket, paragraph(GREEN))
+        text = signed(NAME, ticket.key, paragraph(GREEN))
         return passed_and_told(ticket, ctx, "it has an estimate, an assignee and a reviewer", "green", text)
     sprint = ctx.sprints.next
     if sprint is None or not ticket.is_in(sprint):
@@ -140,7 +140,7 @@ def _missing(ticket: Ticket) -> Iterator[str]:
 def _elsewhere(ticket: Ticket, ctx: Context) -> Verdict:
     if ticket.running_sprint:
         return Verdict.passed("it is not in the next sprint: its sprint runs already")
-    return withdrawn(ticket, ctx, "it is not in the next sprint", signed(NAME, ticket, paragraph(MOVED)))
+    return withdrawn(ticket, ctx, "it is not in the next sprint", signed(NAME, ticket.key, paragraph(MOVED)))
 
 
 def _not_ready(case: _Case) -> Verdict:
@@ -197,11 +197,11 @@ def _pushed(case: _Case, stretch_goals: Sprint) -> Iterator[Action]:
     after = move.key(NAME, key)
     yield move
     text = paragraph(PUSHED, who=who, ticket="this ticket", stretch_goals=place, sprint=case.sprint.name)
-    message = signed(NAME, case.ticket, text)
+    message = signed(NAME, case.ticket.key, text)
     yield Comment(ticket=key, occasion=case.occasion, state="pushed", message=message, after=after)
     if case.ctx.said_in(case.occasion) and isinstance(who, Person):
         text = paragraph(PUSHED, who=who, ticket=case.link, stretch_goals=place, sprint=case.sprint.name)
-        message = signed(NAME, case.ticket, text)
+        message = signed(NAME, case.ticket.key, text)
         yield Notify(person=who, occasion=f"{case.occasion}:pushed", message=message, after=after)
 
 
@@ -213,7 +213,7 @@ def _question(case: _Case) -> Comment:
         item(_reviewer_line(case.ticket), is_done="reviewer" not in case.missing),
     )
     ways = joined(_by_when(case), paragraph(WAYS, refuge=_refuge(case)))
-    text = signed(NAME, case.ticket, ask, Checklist(items), ways)
+    text = signed(NAME, case.ticket.key, ask, Checklist(items), ways)
     return Comment(ticket=case.ticket.key, occasion=case.occasion, state=_state(case), message=text)
 
 
@@ -253,7 +253,7 @@ def _ping(case: _Case) -> Iterator[Notify]:
     if person is None or said is None or said.occasion != case.occasion or case.ctx.is_asking:
         return
     again = paragraph(AGAIN, who=person, ticket=case.link, missing=_listed(case.missing))
-    text = signed(NAME, case.ticket, joined(again, _by_when(case)))
+    text = signed(NAME, case.ticket.key, joined(again, _by_when(case)))
     yield Notify(person=person, occasion=f"{case.occasion}:again-{said.turns}", message=text)
 
 

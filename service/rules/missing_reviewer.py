@@ -132,7 +132,7 @@ def check(ticket: Ticket, ctx: Context) -> Verdict:
 
 
 def _not_needed(ticket: Ticket, ctx: Context, reason: str) -> Verdict:
-    return withdrawn(ticket, ctx, reason, signed(NAME, ticket, paragraph(NOT_NEEDED)))
+    return withdrawn(ticket, ctx, reason, signed(NAME, ticket.key, paragraph(NOT_NEEDED)))
 
 
 def _reviewed(ticket: Ticket, ctx: Context) -> Verdict:
@@ -140,7 +140,7 @@ def _reviewed(ticket: Ticket, ctx: Context) -> Verdict:
     if ctx.said and ctx.said.state == f"{_TAKEN} {names}":
         return Verdict.passed(reason)
     review = "reviews" if len(ticket.reviewers) == 1 else "review"
-    text = signed(NAME, ticket, paragraph(REVIEWED, reviewers=names, review=review))
+    text = signed(NAME, ticket.key, paragraph(REVIEWED, reviewers=names, review=review))
     return passed_and_told(ticket, ctx, reason, f"reviewed by {names}", text)
 
 
@@ -220,8 +220,8 @@ def _step_in(case: _Case) -> Verdict:
 
 def _assign(case: _Case, reason: str, firefighter: Person) -> Verdict:
     key, taken = case.ticket.key, f"{case.occasion}:taken-{case.ctx.said.turns if case.ctx.said else 0}"
-    text = signed(NAME, case.ticket, paragraph(TAKEN, firefighter=firefighter.name))
-    chat = signed(NAME, case.ticket, paragraph(CHAT_TAKEN, who=firefighter, ticket=case.link))
+    text = signed(NAME, case.ticket.key, paragraph(TAKEN, firefighter=firefighter.name))
+    chat = signed(NAME, case.ticket.key, paragraph(CHAT_TAKEN, who=firefighter, ticket=case.link))
     give = SetReviewer(ticket=key, occasion=taken, person=firefighter, sprint=case.sprint.id)
     state, after = f"{_TAKEN} {firefighter.name}", give.key(NAME, key)
     return Verdict.act(
@@ -243,7 +243,7 @@ def _question(case: _Case, people: tuple[Person, ...], ways: Paragraph, stage: s
         ticket=case.ticket.key,
         occasion=case.occasion,
         state=f"{stage}: {case.shortcoming}",
-        message=signed(NAME, case.ticket, ask, ways),
+        message=signed(NAME, case.ticket.key, ask, ways),
     )
 
 
@@ -256,13 +256,13 @@ def _firefighters(case: _Case, template: str) -> Paragraph:
 def _tell_firefighters(case: _Case) -> Iterator[Notify]:
     for person in case.firefighters:
         text = paragraph(CHAT, who=person, ticket=case.link, shortcoming=case.shortcoming)
-        yield Notify(person=person, occasion=case.occasion, message=signed(NAME, case.ticket, text))
+        yield Notify(person=person, occasion=case.occasion, message=signed(NAME, case.ticket.key, text))
 
 
 def _tell_firefighters_again(case: _Case) -> Iterator[Notify]:
     for person in case.firefighters:
         text = paragraph(CHAT_AGAIN, who=person, ticket=case.link)
-        yield Notify(person=person, occasion=f"{case.occasion}:again", message=signed(NAME, case.ticket, text))
+        yield Notify(person=person, occasion=f"{case.occasion}:again", message=signed(NAME, case.ticket.key, text))
 
 
 RULE = Rule(

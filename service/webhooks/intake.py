@@ -17,10 +17,11 @@ from service.clock import Clock
 from service.engine import Decision, Rulebook, evaluate
 from service.errors import Rejected
 from service.events import Event, Ignored, SprintChanged, TicketChanged, TicketDeleted
-from service.facts import Situation, Sprints, Team, Ticket
+from service.facts import Sprints, Team, Ticket
 from service.ledger import Delivery, Ledger, Site
 from service.queue import Queue, StaleRules, Taken, Wish, look
 from service.settings import Settings
+from service.situation import Situation
 from service.webhooks import discourse, jira
 from service.webhooks._signature import is_signed, is_token
 

@@ -1,0 +1,44 @@
+"""Everything that a rule is told of its subject besides the moment."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import msgspec
+
+from service.commitments import Commitment
+from service.contributions import Contribution
+from service.facts import Said, Sprints, Ticket
+
+Subject = Ticket | Contribution
+
+
+class Told(msgspec.Struct, frozen=True, kw_only=True):
+    """What a rule decided last about a subject, for whoever asks why."""
+
+    rule: str
+    at: datetime
+    outcome: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Situation:
+    """A subject with what is known around it.
+
+    said: what the rule's own comment says, None where it wrote none; reviews_taken: how many reviews that nobody took
+    were given to a person in this sprint, by Jira account; done: the keys of what the rule has done about the subject;
+    commitments: the subject's lines in the spillover ledger, by sprint; told: the latest decision of each rule about
+    the subject; bot: the accounts that Crafty itself acts under.
+    """
+
+    subject: Subject
+    sprints: Sprints = field(default_factory=Sprints)
+    said: Said | None = None
+    reviews_taken: Mapping[str, int] = field(default_factory=dict)
+    done: frozenset[str] = frozenset()
+    commitments: Mapping[int, Commitment] = field(default_factory=dict)
+    told: tuple[Told, ...] = ()
+    bot: frozenset[str] = frozenset()
