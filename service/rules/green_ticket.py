@@ -57,7 +57,7 @@ ASK = "{who}, could you fill in the {missing}, so that this ticket is ready for 
 DUE = "Planning needs it by {deadline}."
 LATE = "It helps until {start}, the sprint's start."
 FINAL = "The sprint is about to start, and it helps even now."
-WAYS = " If the ticket can wait, {refuge} is fine too. This comment follows by itself."
+WAYS = " If the ticket can wait, moving it to {refuge} is fine too. This comment follows along."
 SECOND_PAIR_OF_EYES = "Reviewer (so far only the assignee is named; a second pair of eyes is needed)"
 
 GREEN = "This ticket is ready: it has an estimate, an assignee and a reviewer. Thank you!"

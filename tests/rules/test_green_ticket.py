@@ -402,8 +402,8 @@ def test_the_life_of_a_ticket() -> None:
             "Sam, could you fill in the estimate, assignee and reviewer, so that this ticket is ready for SE Sprint "
             "42?\n[ ] Estimate\n[ ] Assignee\n[ ] Reviewer\n"
             "Planning needs it by the end of Friday 13 November (Europe/Paris). If the ticket can wait, moving it to "
-            "Stretch Goals is fine too. This comment follows by itself.\n"
-            "Crafty, rule green-ticket. Reasons: crafty why SE-1",
+            "Stretch Goals is fine too. This comment follows along.\n"
+            "Crafty, rule green-ticket. On SE-1: “@crafty why” or “@crafty snooze 2d”.",
             id="the question",
         ),
         pytest.param(
@@ -413,9 +413,9 @@ def test_the_life_of_a_ticket() -> None:
             "Ann, could you fill in the reviewer, so that this ticket is ready for SE Sprint 42?\n"
             "[x] Estimate\n[x] Assignee (tentatively Ann)\n"
             "[ ] Reviewer (so far only the assignee is named; a second pair of eyes is needed)\n"
-            "It helps until Monday 16 November at 09:00 (Europe/Paris), when the sprint starts. If the ticket can "
-            "wait, moving it to Stretch Goals is fine too. This comment follows by itself.\n"
-            "Crafty, rule green-ticket. Reasons: crafty why SE-1",
+            "It helps until Monday 16 November at 09:00 (Europe/Paris), the sprint's start. If the ticket can "
+            "wait, moving it to Stretch Goals is fine too. This comment follows along.\n"
+            "Crafty, rule green-ticket. On SE-1: “@crafty why” or “@crafty snooze 2d”.",
             id="a tentative assignee who stands as reviewer too, on the last evening",
         ),
         pytest.param(
@@ -425,8 +425,8 @@ def test_the_life_of_a_ticket() -> None:
             "Sam, could you fill in the reviewer, so that this ticket is ready for SE Sprint 42?\n"
             "[x] Estimate\n[x] Assignee\n[ ] Reviewer\n"
             "The sprint is about to start, and it helps even now. If the ticket can wait, moving it to Stretch Goals "
-            "is fine too. This comment follows by itself.\n"
-            "Crafty, rule green-ticket. Reasons: crafty why SE-1",
+            "is fine too. This comment follows along.\n"
+            "Crafty, rule green-ticket. On SE-1: “@crafty why” or “@crafty snooze 2d”.",
             id="the question at the final check",
         ),
         pytest.param(
@@ -434,7 +434,7 @@ def test_the_life_of_a_ticket() -> None:
             FRIDAY,
             {"said": said("missing reviewer")},
             "This ticket is ready: it has an estimate, an assignee and a reviewer. Thank you!\n"
-            "Crafty, rule green-ticket. Reasons: crafty why SE-1",
+            "Crafty, rule green-ticket. On SE-1: “@crafty why” or “@crafty snooze 2d”.",
             id="the thanks",
         ),
         pytest.param(
@@ -443,7 +443,7 @@ def test_the_life_of_a_ticket() -> None:
             {"push_unassigned": True},
             "Sam, please assign somebody to this ticket and move it back whenever it should go ahead. It waits in "
             "Stretch Goals for now, because nobody was assigned an hour before SE Sprint 42 starts.\n"
-            "Crafty, rule green-ticket. Reasons: crafty why SE-1",
+            "Crafty, rule green-ticket. On SE-1: “@crafty why” or “@crafty snooze 2d”.",
             id="the move to Stretch Goals",
         ),
     ],
@@ -470,7 +470,8 @@ HAND = f"could you see who might use a hand {AT_NINE} These tickets are not read
             [
                 (
                     f"Sam, could you look at {LINK} once more? This is empty again: reviewer. Planning needs it by the "
-                    "end of Friday 13 November (Europe/Paris).\nCrafty, rule green-ticket. Reasons: crafty why SE-1"
+                    "end of Friday 13 November (Europe/Paris).\n"
+                    "Crafty, rule green-ticket. On SE-1: “@crafty why” or “@crafty snooze 2d”."
                 )
             ],
             id="a field is empty again",

@@ -335,8 +335,8 @@ def test_what_was_asked_in_progress_does_not_use_up_the_patience() -> None:
 def test_which_firefighter_is_assigned(
     duty: tuple[Person, ...], about: Ticket, taken: dict[str, int], reviewer: Person | None
 ) -> None:
-    around = {"said": ASKED, "within": on_duty(*duty), "reviews_taken": taken, "assign_firefighter": True}
-    verdict = look(about, MONDAY, **around)
+    asked = {"said": ASKED, "within": on_duty(*duty), "around": {"reviews_taken": taken}}
+    verdict = look(about, MONDAY, **asked, assign_firefighter=True)
 
     assigned = [action for action in verdict.actions if isinstance(action, SetReviewer)]
 
@@ -428,7 +428,7 @@ def test_a_deadline_is_named_while_it_lies_ahead(now: datetime, is_named: bool) 
     assert ("by the end of Wednesday 11 November" in plain(look(begun(), now))[0]) is is_named
 
 
-REASONS = "Crafty, rule missing-reviewer. Reasons: crafty why SE-1"
+REASONS = "Crafty, rule missing-reviewer. On SE-1: “@crafty why” or “@crafty snooze 2d”."
 LINK = "SE-1 Fix the login (https://jira.example/browse/SE-1)"
 
 
