@@ -58,7 +58,7 @@ class Params(RuleParams):
 
 
 ASK = "{who}, who could review this ticket? {shortcoming}."
-WAYS = "A name in the reviewer field is all it takes, and this comment follows by itself. "
+WAYS = "A name in the reviewer field is all it takes; this comment follows along. "
 WAYS_UNTIL = "A name in the reviewer field by {due} is all it takes. "
 HELP = "The firefighters can help to find somebody: {firefighters}."
 STEP_IN = "After that the firefighters step in: {firefighters}."
@@ -66,7 +66,7 @@ ASKED_AGAIN = "The firefighters have been asked once more: {firefighters}."
 NO_FIREFIGHTER = "If nobody comes to mind, the team's channel may know somebody."
 
 NOBODY = "Nobody is named yet"
-ASSIGNEE = "So far only the assignee is named, and a second pair of eyes is needed"
+ASSIGNEE = "So far only the assignee is named; another pair of eyes helps"
 NEWCOMER = "{are} new here, so somebody experienced is needed as well"
 AWAY = "{are} away until after the sprint"
 

@@ -449,7 +449,7 @@ LINK = "SE-1 Fix the login (https://jira.example/browse/SE-1)"
             wall("2026-11-12 09:00"),
             {"within": on_duty()},
             "Ann, who could review this ticket? So far only the assignee is named, and a second pair of eyes is "
-            "needed.\nA name in the reviewer field is all it takes, and this comment follows by itself. If nobody "
+            "needed.\nA name in the reviewer field is all it takes; this comment follows along. If nobody "
             "comes to mind, the team's channel may know somebody.",
             id="in progress on the tenth day: one person in both roles, and nobody on duty",
         ),
@@ -491,8 +491,8 @@ LINK = "SE-1 Fix the login (https://jira.example/browse/SE-1)"
             waiting(),
             MONDAY,
             {"said": ASKED},
-            "Ann, who could review this ticket? Nobody is named yet.\nA name in the reviewer field is all it takes, "
-            "and this comment follows by itself. The firefighters have been asked once more: Fay and Finn.",
+            "Ann, who could review this ticket? Nobody is named yet.\nA name in the reviewer field is all it takes; "
+            "this comment follows along. The firefighters have been asked once more: Fay and Finn.",
             id="asked again",
         ),
         pytest.param(
