@@ -6,7 +6,7 @@ An action is a value with a stable key; doing the same key twice is the same as 
 from __future__ import annotations
 
 from datetime import date, datetime
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import msgspec
 
@@ -14,6 +14,10 @@ from service.commitments import Commitment
 from service.contributions import Acknowledgement
 from service.facts import Person
 from service.texts import Item, Message, Paragraph, Small
+
+
+ASKING: Final = "missing"
+"""What the state of a comment begins with as long as the comment asks for something."""
 
 
 class _Action(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind"):
@@ -63,6 +67,11 @@ class Comment(_OnTicket, frozen=True, kw_only=True, tag="comment"):
     def key(self, rule: str, subject: str) -> str:
         """The key that the comment itself bears as its property."""
         return f"{rule}:{subject}:{self.occasion}"
+
+    @property
+    def is_asking(self) -> bool:
+        """Whether somebody is asked for something by it."""
+        return self.state.startswith(ASKING)
 
 
 class EditComment(Comment, frozen=True, kw_only=True, tag="edit_comment"):
@@ -158,6 +167,10 @@ class Warn(_Action, frozen=True, kw_only=True, tag="warn"):
     about: str
     text: str
 
+    def key(self, rule: str, _: str) -> str:
+        """One key for all subjects: admins are told once."""
+        return f"{rule}:*:{self.occasion}:{self.kind}:{self.target}"
+
     @property
     def target(self) -> str:
         return self.about
@@ -178,7 +191,8 @@ class Notify(_Action, frozen=True, kw_only=True, tag="notify"):
 class Digest(_Action, frozen=True, kw_only=True, tag="digest"):
     """One line of a chat message that gathers what a rule has to tell a person at one occasion.
 
-    intro and footer: what stands above and below the lines; line: what this subject adds; at: when the message is sent.
+    intro and footer: what stands above and below the lines; line: what this subject adds; at: when the message is sent;
+    of_all_rules: whether other rules add to the same message.
     """
 
     person: Person
@@ -186,10 +200,11 @@ class Digest(_Action, frozen=True, kw_only=True, tag="digest"):
     line: Item
     footer: Small
     at: datetime
+    of_all_rules: bool = False
 
     def key(self, rule: str, _: str) -> str:
         """One key for all subjects: what they add is one message."""
-        return f"{rule}:*:{self.occasion}:{self.kind}:{self.target}"
+        return f"{'*' if self.of_all_rules else rule}:*:{self.occasion}:{self.kind}:{self.target}"
 
     @property
     def target(self) -> str:

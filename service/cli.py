@@ -19,7 +19,7 @@ from rich.table import Table
 
 from service import log, store
 from service.embedded import running_at
-from service.engine import PLANNED, Rulebook, config_schema, rulebook
+from service.engine import Rulebook, config_schema, rulebook
 from service.errors import ConfigError, CraftyError
 from service.facts import Team
 from service.ledger import Entry, Ledger
@@ -108,9 +108,6 @@ def check() -> None:
         f"{settings.config.source.name} is fine. Cells: {len(team.cells)}, people: {len(team.members)}, "
         f"rules: {len(book.rules)}."
     )
-    waiting = sorted(PLANNED & set(settings.config.rules))
-    if waiting:
-        typer.echo(f"This version does not have these rules yet, so their tables do nothing: {', '.join(waiting)}.")
 
 
 @config_app.command()

@@ -288,11 +288,27 @@ class RuleConfig(RuleKeys):
         return RuleKeys.model_validate({**self.given(), **own.given()})
 
 
+class MessagesConfig(_Table):
+    """How much Crafty may write to a person, and when."""
+
+    pings_a_day: int = Field(5, ge=1, le=100, description="Messages and mentions a person gets in a day; then a list.")
+    quiet_from: str = Field("20:00", description="The local time from which nobody gets a chat message.")
+    quiet_until: str = Field("08:00", description="The local time until which nobody gets one; equal times: never.")
+
+    @field_validator("quiet_from", "quiet_until")
+    @classmethod
+    def _is_time(cls, value: str) -> str:
+        if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", value):
+            raise ValueError(f'Write the time as "HH:MM", from "00:00" to "23:59", not {value!r}.')
+        return value
+
+
 class Config(_Table):
     """The domain, as crafty.toml describes it."""
 
     calendar: CalendarConfig = Field(CalendarConfig(), description="Sprints, deadlines and days off for every cell.")
     jira: JiraConfig = Field(JiraConfig(), description="Jira's custom fields and statuses.")
+    messages: MessagesConfig = Field(MessagesConfig(), description="How often and when people are written to.")
     cells: Annotated[tuple[CellConfig, ...], _LIST] = Field((), description="The teams.")
     people: Annotated[tuple[PersonConfig, ...], _LIST] = Field((), description="Everybody in them.")
     rules: dict[str, RuleConfig] = Field({}, description="The rules by name: mode, settle time and own parameters.")

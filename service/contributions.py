@@ -9,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from statistics import median
 from typing import Any, Literal
 
 import msgspec
 
-from service.facts import ABSENT, Partial, Person
+from service.facts import ABSENT, Partial, Person, Ticket
 
 What = Literal["opened", "drafted", "readied", "closed", "reopened", "answered", "ticketed"]
 Kind = Literal["pull request", "merge request", "issue", "topic", "ticket"]
@@ -67,7 +68,7 @@ class Contribution(Partial):
     issue), `topic:123`, or a ticket's key; place: always known, the repository in lower case, the forum category's
     number or the Jira project's key; author, is_member, is_bot, groups: as in the note that it was opened by;
     waiting_since: since when it is open for an answer, a draft's clock starts when it is ready; closed_at, closed_by:
-    None while it is open; answers: oldest first; ticket: the internal ticket made for it, None as long as there is none.
+    None while it is open; answers: oldest first; ticket: the internal ticket made for it, None while there is none.
     """
 
     key: str
@@ -89,8 +90,8 @@ class Contribution(Partial):
 
 
 def contribution_from(key: str, place: str | int, notes: Iterable[Note]) -> Contribution:
-    """What these notes tell; without the note that it was opened by only its key, place and internal ticket are known."""
-    ordered = sorted(notes, key=lambda note: note.at)
+    """What these notes tell; without the one it was opened by only its key, place and internal ticket are known."""
+    ordered = sorted(notes, key=lambda note: (note.at, note.name))
     opened = next((note for note in ordered if note.what == "opened"), None)
     ticket = next((note.id for note in ordered if note.what == "ticketed"), None)
     if opened is None:
@@ -129,12 +130,25 @@ def _readiness(opened: Note, notes: Iterable[Note]) -> dict[str, Any]:
     return {"is_draft": is_draft, "waiting_since": max(opened.at, readied)}
 
 
-class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True):
+def notes_of(ticket: Ticket) -> tuple[Note, ...]:
+    """What a ticket of a contributions project tells, in the way of code hosts: its opening, its comments, its end."""
+    known = ticket.known()
+    opened = Note(
+        what="opened", at=ticket.created_at, by=ticket.reporter, title=ticket.summary, url=ticket.url, kind="ticket"
+    )
+    answers = (
+        Note(what="answered", at=one.at, by=one.author, id=f"comment-{one.id}") for one in known.get("remarks", ())
+    )
+    closed = (Note(what="closed", at=ticket.updated_at, by=None, id="done"),) if ticket.is_done else ()
+    return (opened, *answers, *closed)
+
+
+class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True, tag="acknowledgement"):
     """How a contribution was answered; the statistics count these.
 
     waiting_since, answered_at: instants, answered_at None while nobody answered; took: the time between them that
     counts for the promise (working time where weekends don't count); is_missed: whether the promised time passed first;
-    closed: whether it was closed before anybody had to answer.
+    closed: whether it was closed without an answer.
     """
 
     contribution: str
@@ -147,3 +161,33 @@ class Acknowledgement(msgspec.Struct, frozen=True, kw_only=True):
     took: timedelta | None = None
     is_missed: bool = False
     closed: bool = False
+
+
+class Statistics(msgspec.Struct, frozen=True, kw_only=True):
+    """How contributions were answered.
+
+    met: answered in the promised time; missed: that time passed first, whatever came later; closed: closed before it
+    passed; open: how many of the missed still wait. median, percentile_95: the time within which half, and 95 of 100,
+    of those that were answered had their answer; None where none was.
+    """
+
+    met: int
+    missed: int
+    closed: int
+    open: int
+    median: timedelta | None = None
+    percentile_95: timedelta | None = None
+
+
+def statistics(acknowledgements: Iterable[Acknowledgement]) -> Statistics:
+    """The numbers of these acknowledgements, one for each contribution."""
+    lines = list(acknowledgements)
+    took = sorted(line.took for line in lines if line.took is not None)
+    return Statistics(
+        met=sum(line.answered_at is not None and not line.is_missed for line in lines),
+        missed=sum(line.is_missed for line in lines),
+        closed=sum(line.closed and not line.is_missed for line in lines),
+        open=sum(line.answered_at is None and not line.closed for line in lines),
+        median=timedelta(seconds=median(span.total_seconds() for span in took)) if took else None,
+        percentile_95=took[-1 - len(took) // 20] if took else None,
+    )

@@ -5,29 +5,44 @@ What is done again after a crash finds what stands there already: a comment by i
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Literal, Protocol
+from datetime import date, datetime
+from typing import Any, Final, Literal, Protocol
+
+import structlog
 
 from service.actions import (
     Action,
+    AddLabel,
     Assign,
     Comment,
+    CreateTicket,
     Digest,
     EditComment,
+    Link,
     MoveToBacklog,
     MoveToSprint,
     Notify,
     RankTop,
+    Record,
+    RemoveLabel,
     Reply,
     SetReviewer,
+    Warn,
 )
-from service.errors import CannotAct, NotFound
+from service.contributions import Note
+from service.errors import CannotAct, NotFound, TryLater
 from service.facts import Person
 from service.jira_shapes import FieldMap
-from service.ledger import Case, Ledger
+from service.ledger import Case, Contributed, Ledger
 from service.texts import Checklist, Item, Message
+
+log = structlog.get_logger()
+
+SEARCH_LAGS: Final = 60
+"""Seconds after which Jira's search finds a ticket that was made; the Cloud promises none, and takes some."""
 
 
 class JiraWriter(Protocol):
@@ -44,6 +59,21 @@ class JiraWriter(Protocol):
     async def move_to_backlog(self, keys: Sequence[str]) -> None: ...
     async def rank_first(self, key: str, before_key: str) -> None: ...
     async def first_of_sprint(self, sprint: int) -> str | None: ...
+    async def edit_labels(self, ticket: str, add: Sequence[str], remove: Sequence[str]) -> None: ...
+    async def find_by_label(self, project: str, label: str) -> str | None: ...
+    async def create_ticket(
+        self,
+        project: str,
+        issue_type: str,
+        summary: str,
+        message: Message,
+        *,
+        due: date,
+        epic: str | None,
+        assignee: Person | None,
+        labels: Sequence[str],
+    ) -> str: ...
+    async def add_remote_link(self, ticket: str, url: str, title: str, global_id: str) -> None: ...
 
 
 class Chat(Protocol):
@@ -58,16 +88,23 @@ class Chat(Protocol):
 class Forum(Protocol):
     """Where topics are answered."""
 
-    async def reply(self, topic: int, message: Message, zone: str | None = None) -> int | None: ...
+    async def reply(
+        self, topic: int, message: Message, zone: str | None = None, *, post: int | None = None, is_retry: bool = False
+    ) -> int | None: ...
 
 
 @dataclass(frozen=True)
 class Done:
-    """What became of an action. case: what the rule's comment says from now on, where the action was a comment."""
+    """What became of an action.
+
+    case: what the rule's comment says from now on, where the action was a comment; noted: what is newly known of the
+    contribution that it was about.
+    """
 
     result: Literal["done", "skipped"]
     reason: str
     case: Case | None = None
+    noted: Contributed | None = None
 
 
 @dataclass(frozen=True)
@@ -104,6 +141,12 @@ class Effects:
             MoveToSprint: self._move_to_sprint,
             MoveToBacklog: self._move_to_backlog,
             RankTop: self._rank_top,
+            AddLabel: self._add_label,
+            RemoveLabel: self._remove_label,
+            CreateTicket: self._create_ticket,
+            Link: self._link,
+            Record: self._record,
+            Warn: self._warn,
         }
         if isinstance(order.action, Comment):
             return await self._comment(order.action, order)
@@ -155,14 +198,16 @@ class Effects:
         if self._chat is None:
             return Done("skipped", "no chat is configured")
         if person.mattermost is None:
-            return Done("skipped", f"{person.name} has no chat account in the configuration")
+            lacking = f"{person.name} has no chat account in the configuration"
+            await self._ledger.warn(f"chat account of {person.name}", f"{lacking}; add it to [[people]]")
+            return Done("skipped", lacking)
         await self._chat.direct_message(person.mattermost, message, person.timezone, key=key, is_retry=is_retry)
         return Done("done", f"told {person.name} in chat")
 
-    async def _reply(self, action: Reply, _: Order) -> Done:
+    async def _reply(self, action: Reply, order: Order) -> Done:
         if self._forum is None:
             return Done("skipped", "no forum is configured")
-        post = await self._forum.reply(action.topic, action.message)
+        post = await self._forum.reply(action.topic, action.message, post=action.post, is_retry=order.is_retry)
         return Done("done", f"answered in topic {action.topic}" if post else "the answer waits for the forum's review")
 
     async def _assign(self, action: Assign, _: Order) -> Done:
@@ -191,6 +236,50 @@ class Effects:
             await self._jira.rank_first(action.ticket, first)
         return Done("done", f"put {action.ticket} on top of its sprint")
 
+    async def _add_label(self, action: AddLabel, _: Order) -> Done:
+        await self._jira.edit_labels(action.ticket, [action.label], [])
+        return Done("done", f"put the label {action.label} on {action.ticket}")
+
+    async def _remove_label(self, action: RemoveLabel, _: Order) -> Done:
+        await self._jira.edit_labels(action.ticket, [], [action.label])
+        return Done("done", f"took the label {action.label} off {action.ticket}")
+
+    async def _create_ticket(self, action: CreateTicket, order: Order) -> Done:
+        """Jira knows no idempotency key, so the ticket bears a label of its own, by which a retry finds it."""
+        marker = f"crafty-{hashlib.sha256(order.key.encode()).hexdigest()[:12]}"
+        ticket = await self._jira.find_by_label(action.project, marker) if order.is_retry else None
+        created = ticket or await self._create(action, marker)
+        note = Note(what="ticketed", at=order.now, id=created)
+        return Done("done", f"made {created}", noted=Contributed(key=order.subject, notes=(note,)))
+
+    async def _create(self, action: CreateTicket, marker: str) -> str:
+        try:
+            return await self._jira.create_ticket(
+                action.project,
+                action.issue_type,
+                action.summary,
+                action.message,
+                due=action.due,
+                epic=action.epic,
+                assignee=action.assignee,
+                labels=[*action.labels, marker],
+            )
+        except TryLater as fault:
+            raise TryLater(f"{fault}", after=max(SEARCH_LAGS, fault.after or 0)) from fault
+
+    async def _link(self, action: Link, _: Order) -> Done:
+        await self._jira.add_remote_link(action.ticket, action.url, action.title, action.global_id)
+        return Done("done", f"linked {action.ticket} to {action.title}")
+
+    async def _record(self, action: Record, _: Order) -> Done:
+        await self._ledger.keep_line(action.line)
+        return Done("done", f"kept the line of {action.target} in the ledger")
+
+    async def _warn(self, action: Warn, _: Order) -> Done:
+        if await self._ledger.warn(action.about, action.text):
+            log.warning("admins.warned", about=action.about, text=action.text)
+        return Done("done", f"told admins: {action.text}")
+
 
 def _case_after(action: Comment, order: Order, comment: str, before: Case | None) -> Case:
     return Case(
@@ -201,5 +290,5 @@ def _case_after(action: Comment, order: Order, comment: str, before: Case | None
         state=action.state,
         at=before.at if before and before.open else order.now,
         turns=before.turns + 1 if before else 0,
-        open=not isinstance(action, EditComment),
+        open=action.is_asking,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 import msgspec
 from pydantic import ValidationError
@@ -23,10 +23,6 @@ from service.texts import in_words
 from service.toml_problems import TomlPath, problems_from
 
 Mode = Literal["on", "dry-run", "off"]
-
-
-PLANNED: Final = frozenset({"task-insertion", "spillover", "community-ack"})
-"""Rules that the documented configuration speaks of and this version does not have yet: their tables do nothing."""
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +57,10 @@ class Rulebook:
 
     rules: tuple[Rule, ...]
     settings: Mapping[str, Mapping[str, Setting]]
+
+    def rule(self, name: str) -> Rule | None:
+        """The rule of that name."""
+        return next((rule for rule in self.rules if rule.name == name), None)
 
     def setting(self, rule: str, cell: str) -> Setting:
         """The setting of a rule in a cell."""
@@ -134,13 +134,14 @@ def _noun(subject: Subject) -> str:
 def _snoozed(ctx: Context) -> Verdict | None:
     """What a member put off waits for the moment they named; the latest such command counts."""
     remarks = ctx.situation.subject.known().get("remarks", ())
-    asked = [one for one in said_to_us(remarks, ctx.situation.bot) if one.command.name == "snooze"]
-    by = asked[-1].remark.author if asked else None
-    if by is None or not by.is_member:
+    snoozes = [
+        (one.remark.author, one.remark.at + one.command.span)
+        for one in said_to_us(remarks, ctx.situation.bot)
+        if one.command.name == "snooze" and one.remark.author and one.remark.author.is_member
+    ]
+    if not snoozes or snoozes[-1][1] <= ctx.now:
         return None
-    until = asked[-1].remark.at + asked[-1].command.span
-    if until <= ctx.now:
-        return None
+    by, until = snoozes[-1]
     reason = f"{by.name} put it off until {in_words(until, ctx.cell.calendar.zone.key)}"
     return Verdict.wait(reason, Recheck(subject=ctx.situation.subject.key, at=until))
 
@@ -189,7 +190,7 @@ def _unknown_rules(config: Config, rules: Iterable[Rule]) -> list[Problem]:
     return [
         config.source.problem(("rules", name), f"there is no such rule; the rules are {', '.join(names)}")
         for name in config.rules
-        if name not in names and name not in PLANNED
+        if name not in names
     ]
 
 

@@ -143,11 +143,15 @@ class Sprint(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sprints(msgspec.Struct, frozen=True, kw_only=True):
-    """The sprints of a cell's board that matter now; None where there is no such sprint."""
+    """The sprints of a cell's board that matter now; None where there is no such sprint.
+
+    is_whole: whether the board itself was read; otherwise these are the sprints that one ticket names.
+    """
 
     active: Sprint | None = None
     next: Sprint | None = None
     stretch_goals: Sprint | None = None
+    is_whole: bool = True
 
 
 class Said(msgspec.Struct, frozen=True, kw_only=True):
@@ -364,6 +368,10 @@ class Team:
             return next((cell for cell in self.cells if place in cell.forum_categories), None)
         watched = ((cell, cell.repositories | cell.contribution_projects) for cell in self.cells)
         return next((cell for cell, places in watched if place in places or place.lower() in places), None)
+
+    def home_of(self, person: Person) -> Cell:
+        """The cell that the person is a member of; the first one for whoever is in none."""
+        return next((cell for cell in self.cells if any(one.is_same(person) for one in cell.members)), self.cells[0])
 
     def resolve(self, person: Person) -> Person:
         """The configured person with that account, else the same stranger; never guessed by name."""

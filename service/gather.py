@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import replace
+from datetime import datetime
+from typing import Any, Protocol
 
 import msgspec
 
+from service.contributions import Contribution, Note, contribution_from, notes_of
 from service.errors import CannotAct, NotFound, NotSignedInError, TryLater
-from service.facts import Cell, Person, Sprint, Sprints, Team, Ticket
-from service.jira_shapes import FieldMap, RawField, discover
+from service.facts import Cell, Person, Sprint, Team, Ticket
+from service.jira_shapes import FieldMap, RawField, discover, is_issue_key
 from service.ledger import Ledger, Site
+from service.rules._base import Rule
 from service.situation import Situation
 
 EPIC_SECONDS = 600
@@ -28,40 +33,80 @@ class JiraReader(Protocol):
     async def field_list(self) -> list[RawField]: ...
     async def ticket(self, key: str) -> Ticket: ...
     async def sprints(self, board: int) -> tuple[Sprint, ...]: ...
+    async def sprint(self, number: int) -> Sprint: ...
+    def search(self, jql: str) -> AsyncGenerator[Ticket, None]: ...
 
 
-class ForumReader(Protocol):
-    """What is read from the forum."""
+class ContributionReader(Protocol):
+    """What is read from a code host or the forum."""
 
     async def identify(self) -> Person: ...
+    async def notes(self, key: str) -> tuple[Note, ...]: ...
+    async def recent(self, place: Any, since: datetime) -> tuple[tuple[str, Note], ...]: ...
+
+
+Readers = Mapping[str, ContributionReader]
+"""Where contributions are read, by what their keys begin with: github, gitlab, topic."""
 
 
 class Gatherer:
     """Fresh facts for the worker. Its methods raise NotFound, TryLater, CannotAct, or RedisAway."""
 
-    def __init__(self, jira: JiraReader | None, team: Team, ledger: Ledger) -> None:
+    def __init__(self, jira: JiraReader | None, readers: Readers, team: Team, ledger: Ledger) -> None:
         self._jira = jira
+        self._readers = readers
         self._team = team
         self._ledger = ledger
 
-    async def situation(self, rule: str, subject: str) -> Situation:
-        """All that `rule` needs to know of the ticket `subject`.
+    async def situation(self, rule: Rule, subject: str) -> Situation:
+        """All that `rule` needs to know of the ticket or contribution `subject`.
 
         Raises TryLater as long as the site's fields are not found out: a missing field would look like an empty one.
         """
-        jira = await self._prepared()
+        if not is_issue_key(subject) and not subject.isdecimal():
+            return await self._around(rule, await self._contribution(subject))
+        jira = await self.jira()
         ticket = await jira.ticket(subject)
+        if rule.subject is Contribution:
+            return await self._around(rule, await self._contributed_ticket(ticket))
         cell = self._team.cell_of(ticket.project)
         if cell is None:
             return Situation(ticket)
-        return Situation(
-            subject=ticket.having(epic_owner=await self._epic_owner(jira, ticket)),
-            sprints=await self._sprints(jira, cell, ticket),
-            said=await self._ledger.said(rule, subject),
+        known = ticket.having(epic_owner=await self._epic_owner(jira, ticket))
+        board = await self.sprints(jira, cell)
+        sprints = cell.sprints_among(board or ticket.sprints)
+        return replace(
+            await self._around(rule, known),
+            sprints=msgspec.structs.replace(sprints, is_whole=bool(board) or cell.board is None),
             reviews_taken=await self._reviews_taken(ticket),
+            commitments=await self._ledger.commitments(ticket.key),
         )
 
-    async def _prepared(self) -> JiraReader:
+    async def _around(self, rule: Rule, subject: Ticket | Contribution) -> Situation:
+        site, _ = await self._ledger.site()
+        return Situation(
+            subject,
+            said=await self._ledger.said(rule.name, subject.key),
+            done=await self._ledger.done_by(rule.name, subject.key),
+            told=await self._ledger.told(subject.key),
+            bot=site.bots if site else frozenset(),
+        )
+
+    async def _contribution(self, key: str) -> Contribution:
+        """What webhooks told and what can be read now; without a reader, what webhooks told."""
+        reader = self._readers.get(key.partition(":")[0])
+        found = await self._ledger.contribution(key, *(await reader.notes(key) if reader else ()))
+        if found is None:
+            raise NotFound(f"nothing is known of {key}")
+        return found
+
+    async def _contributed_ticket(self, ticket: Ticket) -> Contribution:
+        notes = notes_of(ticket)
+        kept = await self._ledger.contribution(ticket.key, *notes)
+        return kept or contribution_from(ticket.key, ticket.project, notes)
+
+    async def jira(self) -> JiraReader:
+        """Jira, with its fields known."""
         if self._jira is None:
             raise CannotAct("Jira is not configured; set CRAFTY_JIRA_URL and CRAFTY_JIRA_TOKEN")
         site, _ = await self._ledger.site()
@@ -87,40 +132,52 @@ class Gatherer:
         await self._ledger.cache(name, msgspec.json.encode(owner), EPIC_SECONDS)
         return owner
 
-    async def _sprints(self, jira: JiraReader, cell: Cell, ticket: Ticket) -> Sprints:
-        """The board's sprints; where the board can't be read, those that the ticket itself names."""
+    async def sprints(self, jira: JiraReader, cell: Cell, *, anew: bool = False) -> tuple[Sprint, ...]:
+        """The active and future sprints of the cell's board; none where it has no board, or one that can't be read.
+
+        anew: what was read within the last minute does not count.
+        """
         if cell.board is None:
-            return cell.sprints_among(ticket.sprints)
+            return ()
         name = f"sprints:{cell.board}"
-        cached = await self._ledger.cached(name)
+        cached = None if anew else await self._ledger.cached(name)
         if cached is not None:
-            return cell.sprints_among(_SPRINTS.decode(cached))
+            known: tuple[Sprint, ...] = _SPRINTS.decode(cached)
+            return known
         try:
             sprints = await jira.sprints(cell.board)
-        except (NotFound, CannotAct):
-            sprints = ticket.sprints
-        else:
-            await self._ledger.cache(name, msgspec.json.encode(sprints), SPRINTS_SECONDS)
-        return cell.sprints_among(sprints)
+        except NotSignedInError:
+            raise
+        except (NotFound, CannotAct) as refusal:
+            await self._ledger.warn(f"board of {cell.name}", f"Board {cell.board} can't be read: {refusal}")
+            return ()
+        await self._ledger.cache(name, msgspec.json.encode(sprints), SPRINTS_SECONDS)
+        return sprints
 
     async def _reviews_taken(self, ticket: Ticket) -> dict[str, int]:
         running = ticket.running_sprint
         return await self._ledger.reviews_taken(running.id) if running else {}
 
 
-async def find_out(jira: JiraReader | None, forum: ForumReader | None, names: dict[str, str]) -> Site:
+async def find_out(jira: JiraReader | None, readers: Readers, names: dict[str, str]) -> Site:
     """Who we are in the connected systems, and which custom field is which.
 
-    names: fact to configured field name or id. Raises what Jira's client raises; a forum that does not answer is one of
-    the site's problems, and disturbs nothing else.
+    names: fact to configured field name or id. Raises what Jira's client raises; another system that does not answer is
+    one of the site's problems, and disturbs nothing else.
     """
     site = Site()
     if jira:
         bot = await jira.identify()
         fields, problems = discover(await jira.field_list(), names)
         site = Site(fields=fields, jira_bot=tuple(sorted(bot.jira_ids)), problems=problems)
-    try:
-        forum_bot = await forum.identify() if forum else None
-    except (NotFound, TryLater, CannotAct) as fault:
-        return msgspec.structs.replace(site, problems=(*site.problems, f"{fault}"))
-    return msgspec.structs.replace(site, discourse_bot=forum_bot and forum_bot.discourse)
+    for reader in readers.values():
+        try:
+            site = _known_as(site, await reader.identify())
+        except (NotFound, TryLater, CannotAct) as fault:
+            site = msgspec.structs.replace(site, problems=(*site.problems, f"{fault}"))
+    return site
+
+
+def _known_as(site: Site, bot: Person) -> Site:
+    accounts = {"discourse_bot": bot.discourse, "github_bot": bot.github, "gitlab_bot": bot.gitlab}
+    return msgspec.structs.replace(site, **{name: account for name, account in accounts.items() if account})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
@@ -13,16 +13,19 @@ import msgspec
 import structlog
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
-from service.actions import Action, Digest, Notify, Recheck
+from service.actions import Action, Comment, Digest, Notify, Recheck
 from service.clock import Clock
 from service.effects import Done, Effects, Order
 from service.engine import Decision, Rulebook, evaluate
 from service.errors import CannotAct, NotFound, NotSignedInError, RedisAway, TryLater
 from service.events import Due
-from service.facts import Team
+from service.facts import Person, Team
 from service.gather import Gatherer
 from service.ledger import Effect, Entry, Ledger, Site
-from service.queue import Queue, Result, Work, look_again, next_look, perform
+from service.pings import Pings
+from service.queue import Queue, Result, Work, look_again, next_look, of_line, perform
+from service.situation import Situation
+from service.sweeps import Sweeper, stamp_of
 from service.texts import Item
 
 log = structlog.get_logger()
@@ -54,6 +57,8 @@ class Jobs:
     ledger: Ledger
     gatherer: Gatherer
     effects: Effects
+    pings: Pings
+    sweeper: Sweeper
     find_out: Callable[[], Awaitable[Site]]
     team: Team
     book: Rulebook
@@ -97,12 +102,21 @@ class Jobs:
             return self._failed(work, f"unexpected {type(error).__name__}")
 
     def _kinds(self) -> Mapping[str, Callable[[Work], Awaitable[Result]]]:
-        return {"look": self._look, "perform": self._perform, "digest": self._digest, "site": self._site}
+        return {
+            "look": self._look,
+            "perform": self._perform,
+            "digest": self._digest,
+            "site": self._site,
+            "sweep": self._sweep,
+        }
 
     async def _look(self, work: Work) -> Result:
         if await self.ledger.is_writing(work.rule, work.subject):
             return Result(ending="blocked", due=self.clock() + _backoff(work.tries))
-        situation = await self.gatherer.situation(work.rule, work.subject)
+        rule = self.book.rule(work.rule)
+        if rule is None:
+            return self._later(work, f"this version knows no rule {work.rule}", LONGEST_WAIT)
+        situation = await self.gatherer.situation(rule, work.subject)
         now, key = self.clock(), situation.subject.key
         if key != work.subject:
             moved = self._effect(work, "skipped", f"{work.subject} is {key} now, so Crafty looks there")
@@ -111,9 +125,9 @@ class Jobs:
         decisions = evaluate(due, situation, team=self.team, book=self.book, now=now, only=work.rule)
         if not decisions:
             return Result(ending="done")
-        return self._decided(work, decisions[0], now)
+        return self._decided(work, decisions[0], situation, now)
 
-    def _decided(self, work: Work, decision: Decision, now: datetime) -> Result:
+    def _decided(self, work: Work, decision: Decision, situation: Situation, now: datetime) -> Result:
         if decision.error:
             raise RuleFailed(decision.error)
         wanted = [action for action in decision.actions if not isinstance(action, Recheck)]
@@ -121,27 +135,51 @@ class Jobs:
         return Result(
             ending="waiting" if again else "done",
             due=again,
-            entries=[Entry(at=now, subject=work.subject, stage="look", decisions=(decision,))],
+            entries=[
+                Entry(at=now, subject=subject, stage="look", decisions=(decision,)) for subject in _filed(situation)
+            ],
             wishes=[perform(one, work.rule, work.subject, now) for one in wanted] if decision.mode == "on" else [],
+            looked=stamp_of(situation.subject, situation.sprints),
         )
 
     async def _perform(self, work: Work) -> Result:
         now = self.clock()
         action = _ACTION.decode(work.payload)
-        if now - work.wanted > FRESH and not await self._still_holds(work, action):
+        if isinstance(action, Notify) and action.person:
+            opens = self.pings.opens_at(action.person, now)
+            if opens > now:
+                return self._held(work, action.person, opens)
+        is_old = work.was_held or now - work.wanted > FRESH
+        if is_old and not await self._still_holds(work, action):
             stale = self._effect(work, "skipped", "it waited too long, so Crafty looks at the ticket again first")
             return Result(ending="done", entries=[stale], wishes=[look_again(work.rule, work.subject, now)])
         if not action.is_sticky and await self.ledger.is_done(work.key):
             return Result(ending="done", entries=[self._effect(work, "skipped", "it was done before")])
         if action.after and not await self.ledger.is_done(action.after):
             return await self._not_yet(work, action.after)
+        action, postponed = await self.pings.within_budget(action, work, now)
+        ledger = {} if isinstance(action, Comment) else {work.key: now.isoformat()}
+        if action is None:
+            told = self._effect(work, "skipped", "enough messages for a day, so it goes into the next list")
+            return Result(ending="done", entries=[told], wishes=postponed, done=ledger)
         done = await self.effects.do(Order(action, work.key, work.rule, work.subject, now, work.is_retry))
-        return self._done(work, done, {} if action.is_sticky else {work.key: now.isoformat()})
+        result = self._done(work, done, ledger)
+        again = [look_again(work.rule, work.subject, now)] if done.noted else []
+        return msgspec.structs.replace(result, wishes=[*postponed, *again])
+
+    def _held(self, work: Work, person: Person, until: datetime) -> Result:
+        reason = f"it is not {person.name}'s working time; it waits until then"
+        return Result(ending="held", due=until, entries=[self._effect(work, "held", reason)])
 
     async def _still_holds(self, work: Work, action: Action) -> bool:
-        """A message that waited long is still wanted while the rule's comment asks; a look would not want it twice."""
-        case = await self.ledger.case(work.rule, work.subject) if isinstance(action, Notify) else None
-        return case is not None and case.open
+        """A message that waited long is still wanted where it tells of a deed, or while the rule's comment asks.
+
+        A look would not want such a message twice.
+        """
+        if not isinstance(action, Notify):
+            return False
+        case = await self.ledger.case(work.rule, work.subject)
+        return action.after is not None or (case is not None and case.open)
 
     async def _not_yet(self, work: Work, first: str) -> Result:
         """What tells of something that was not done waits for it, and is dropped where that was given up."""
@@ -152,15 +190,36 @@ class Jobs:
         return self._later(work, f"waits for {first}", timedelta(0))
 
     async def _digest(self, work: Work) -> Result:
-        digest = _ACTION.decode(work.payload)
+        digest, now = _ACTION.decode(work.payload), self.clock()
         lines = await self.ledger.lines(work.key)
         if not isinstance(digest, Digest) or not lines:
             return Result(ending="done")
-        items = [_ITEM.decode(line) for line in lines.values()]
-        done = await self.effects.send(digest, items, f"{work.key}:{min(lines)}", is_retry=work.is_retry)
+        opens = self.pings.opens_at(digest.person, now)
+        if opens <= now and not await self.pings.may_ping(digest.person, work.key, now):
+            opens = self.pings.next_day(digest.person, now)
+        if opens > now:
+            return self._held(work, digest.person, opens)
+        true = [name for name in lines if await self._is_still_asked(name)]
+        if not true:
+            nothing = self._effect(work, "skipped", "nothing in it is asked for any more")
+            return Result(ending="done", sent=list(lines), entries=[nothing])
+        items = [_ITEM.decode(lines[name]) for name in true]
+        done = await self.effects.send(digest, items, f"{work.key}:{min(true)}", is_retry=work.is_retry)
         told = self._done(work, done, {})
-        entries = [msgspec.structs.replace(entry, subject=subject) for entry in told.entries for subject in lines]
+        entries = [msgspec.structs.replace(entry, subject=of_line(name)[1]) for entry in told.entries for name in true]
         return msgspec.structs.replace(told, entries=entries, sent=list(lines))
+
+    async def _is_still_asked(self, line: str) -> bool:
+        """A line is sent as long as the comment that asks for the same stands; some rules ask without a comment."""
+        case = await self.ledger.case(*of_line(line))
+        return case is None or case.open
+
+    async def _sweep(self, work: Work) -> Result:
+        cell = next((cell for cell in self.team.cells if cell.name == work.subject), None)
+        if cell is None:
+            return Result(ending="done")
+        swept = await self.sweeper.sweep(cell, self.clock())
+        return Result(ending="waiting", due=swept.again, wishes=swept.wishes)
 
     async def _site(self, _: Work) -> Result:
         try:
@@ -176,7 +235,7 @@ class Jobs:
     def _done(self, work: Work, done: Done, ledger: Mapping[str, str]) -> Result:
         entry = self._effect(work, done.result, done.reason)
         log.info("effect.performed", kind=entry.effect.kind if entry.effect else work.kind, result=done.result)
-        return Result(ending="done", entries=[entry], done=ledger, case=done.case)
+        return Result(ending="done", entries=[entry], done=ledger, case=done.case, noted=done.noted)
 
     def _later(self, work: Work, reason: str, at_least: timedelta) -> Result:
         now = self.clock()
@@ -190,11 +249,19 @@ class Jobs:
         log.error("work.given_up", kind=work.kind, reason=reason)
         return Result(ending="failed", error=reason, entries=[self._effect(work, "failed", reason)])
 
-    def _effect(self, work: Work, result: Literal["done", "skipped", "failed"], reason: str) -> Entry:
+    def _effect(self, work: Work, result: Literal["done", "skipped", "held", "failed"], reason: str) -> Entry:
         action = _action_of(work)
         kind, target = (action.kind, action.target) if action else (work.kind, work.subject)
         effect = Effect(rule=work.rule, kind=kind, target=target, result=result, reason=reason)
         return Entry(at=self.clock(), subject=work.subject, stage="effect", effect=effect)
+
+
+def _filed(situation: Situation) -> Iterator[str]:
+    """What a decision is filed under: its subject, and the ticket that was made for it."""
+    yield situation.subject.key
+    ticket = situation.subject.known().get("ticket")
+    if ticket:
+        yield ticket
 
 
 def _action_of(work: Work) -> Action | None:

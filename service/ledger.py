@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import UTC, date, datetime
+from importlib.resources import files
 from typing import Any, Final, Literal
 
 import msgspec
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from service.commitments import Commitment
+from service.contributions import Acknowledgement, Contribution, Note, contribution_from
 from service.engine import Decision
 from service.errors import RedisAway
-from service.facts import Said
+from service.facts import Person, Said, Sprint
 from service.jira_shapes import FieldMap
+from service.situation import Told
 
 PREFIX: Final = "crafty:"
+
+
+_MONTHS: Final = 120 * 86_400
+_TOLD: Final = 40
+"""How many lines of a timeline are searched for the latest decision of each rule."""
+
+
+def script(name: str) -> str:
+    """The Lua script of that name, with what all of them share."""
+    folder = files("service") / "scripts"
+    return (folder / "_shared.lua").read_text() + (folder / f"{name}.lua").read_text()
 
 
 @asynccontextmanager
@@ -53,13 +68,26 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     open: bool
 
 
+class Contributed(msgspec.Struct, frozen=True, kw_only=True):
+    """What is newly known of a contribution. place: as in Contribution, None where that is stored already."""
+
+    key: str
+    place: str | int | None = None
+    notes: tuple[Note, ...] = ()
+
+    def fields(self) -> dict[str, str]:
+        """The same as the fields that are stored."""
+        named = {note.name: msgspec.json.encode(note).decode() for note in self.notes}
+        return named if self.place is None else {**named, "place": msgspec.json.encode(self.place).decode()}
+
+
 class Effect(msgspec.Struct, frozen=True, kw_only=True):
     """What became of an action, for the timeline."""
 
     rule: str
     kind: str
     target: str
-    result: Literal["done", "skipped", "failed"]
+    result: Literal["done", "skipped", "held", "failed"]
     reason: str
 
 
@@ -78,13 +106,28 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
 class Site(msgspec.Struct, frozen=True, kw_only=True):
     """What was found out about the connected systems.
 
-    jira_bot, discourse_bot: the accounts we act under; problems: one sentence for each field that was not found.
+    jira_bot, discourse_bot, github_bot, gitlab_bot: the accounts we act under; problems: one sentence for each field
+    that was not found.
     """
 
     fields: FieldMap = FieldMap()
     jira_bot: tuple[str, ...] = ()
     discourse_bot: str | None = None
+    github_bot: str | None = None
+    gitlab_bot: str | None = None
     problems: tuple[str, ...] = ()
+
+    @property
+    def bots(self) -> frozenset[str]:
+        """Every account that we act under, whatever the system."""
+        others = (self.discourse_bot, self.github_bot, self.gitlab_bot)
+        return frozenset((*self.jira_bot, *(account for account in others if account)))
+
+    def is_ours(self, person: Person) -> bool:
+        """Whether that is one of the accounts that we act under; a name counts only in its own system."""
+        ours = [("discourse", self.discourse_bot), ("github", self.github_bot), ("gitlab", self.gitlab_bot)]
+        known = {(system, account.casefold()) for system, account in ours if account}
+        return bool(person.accounts & (known | {("jira", account) for account in self.jira_bot}))
 
 
 class Ledger:
@@ -92,6 +135,7 @@ class Ledger:
 
     def __init__(self, redis: Redis) -> None:
         self._redis: Any = redis  # redis-py types each answer as awaitable or not, whatever the client
+        self._may_ping = redis.register_script(script("ping"))
 
     async def ping(self) -> None:
         """Whether Redis answers."""
@@ -115,6 +159,105 @@ class Ledger:
         if case is None:
             return None
         return Said(occasion=case.occasion, state=case.state, at=case.at, turns=case.turns)
+
+    async def done_by(self, rule: str, subject: str) -> frozenset[str]:
+        """The keys of all that the rule has done about a subject."""
+        async with redis_or_away():
+            keys: set[bytes] = await self._redis.smembers(f"{PREFIX}acts:{rule}:{subject}")
+        return frozenset(key.decode() for key in keys)
+
+    async def told(self, subject: str) -> tuple[Told, ...]:
+        """The latest decision of each rule about a subject, newest first."""
+        latest: dict[str, Told] = {}
+        for entry in await self.timeline(subject, _TOLD):
+            for one in entry.decisions:
+                told = Told(rule=one.rule, at=entry.at, outcome=one.outcome, reason=one.reason)
+                latest.setdefault(one.rule, told)
+        return tuple(latest.values())
+
+    async def contribution(self, key: str, *more: Note) -> Contribution | None:
+        """What is known of a contribution, with these notes added to it; None where nothing is."""
+        raw = await self._hash(f"contribution:{key}")
+        if "place" not in raw:
+            return None
+        place = msgspec.json.decode(raw.pop("place"), type=str | int)
+        kept = {name: msgspec.json.decode(value, type=Note) for name, value in raw.items()}
+        return contribution_from(key, place, {**{note.name: note for note in more}, **kept}.values())
+
+    async def keep_notes(self, noted: Contributed) -> None:
+        """Adds what is newly known of a contribution; a note that is there already stays as it is."""
+        async with redis_or_away(), self._redis.pipeline(transaction=True) as pipe:
+            for name, value in noted.fields().items():
+                pipe.hsetnx(f"{PREFIX}contribution:{noted.key}", name, value)
+            await pipe.execute()
+
+    async def commitments(self, ticket: str) -> dict[int, Commitment]:
+        """A ticket's lines in the spillover ledger, by sprint."""
+        found = await self._hash(f"commitments:{ticket}")
+        return {int(sprint): msgspec.json.decode(line, type=Commitment) for sprint, line in found.items()}
+
+    async def all_commitments(self) -> list[Commitment]:
+        """The whole spillover ledger."""
+        async with redis_or_away():
+            tickets: set[bytes] = await self._redis.smembers(f"{PREFIX}committed")
+        return [line for ticket in sorted(tickets) for line in (await self.commitments(ticket.decode())).values()]
+
+    async def acknowledgements(self) -> list[Acknowledgement]:
+        """How every contribution was answered."""
+        found = await self._hash("acknowledgements")
+        return [msgspec.json.decode(line, type=Acknowledgement) for line in found.values()]
+
+    async def keep_line(self, line: Commitment | Acknowledgement) -> None:
+        """Keeps a ledger's line for good, in the place of an earlier one about the same."""
+        text = msgspec.json.encode(line)
+        async with redis_or_away(), self._redis.pipeline(transaction=True) as pipe:
+            if isinstance(line, Commitment):
+                pipe.hset(f"{PREFIX}commitments:{line.ticket}", str(line.sprint), text)
+                pipe.sadd(f"{PREFIX}committed", line.ticket)
+            else:
+                pipe.hset(f"{PREFIX}acknowledgements", line.contribution, text)
+            await pipe.execute()
+
+    async def warn(self, about: str, text: str) -> bool:
+        """Keeps a warning for admins; whether it is a new one."""
+        async with redis_or_away():
+            return bool(await self._redis.hset(f"{PREFIX}warnings", about, text))
+
+    async def warnings(self) -> dict[str, str]:
+        """What admins should mend, by what it is about."""
+        return await self._hash("warnings")
+
+    async def may_ping(self, person: str, day: date, about: str, budget: int) -> bool:
+        """Whether that is within the person's budget of pings for their day; each thing counts once."""
+        async with redis_or_away():
+            return bool(await self._may_ping(args=[person, day.isoformat(), about, budget]))
+
+    async def sprints_seen(self, cell: str) -> tuple[Sprint, ...]:
+        """The sprints of a cell that the last sweep found active, future or just closed."""
+        async with redis_or_away():
+            raw = await self._redis.get(f"{PREFIX}sprints-seen:{cell}")
+        return msgspec.json.decode(raw, type=tuple[Sprint, ...]) if raw else ()
+
+    async def see_sprints(self, cell: str, sprints: Iterable[Sprint]) -> None:
+        """Remembers them for the next sweep."""
+        async with redis_or_away():
+            await self._redis.set(f"{PREFIX}sprints-seen:{cell}", msgspec.json.encode(tuple(sprints)))
+
+    async def looked(self, subject: str) -> dict[str, str]:
+        """The stamp of what each rule's last look at a subject saw."""
+        return await self._hash(f"looked:{subject}")
+
+    async def next_look(self, rule: str, subject: str) -> datetime | None:
+        """When the rule looks at the subject next, as far as it is planned."""
+        async with redis_or_away():
+            due = await self._redis.zscore(f"{PREFIX}due", f"look:{rule}:{subject}")
+        return None if due is None else datetime.fromtimestamp(due / 1000, UTC)
+
+    async def asking(self) -> frozenset[str]:
+        """Every comment that asks for something, as `rule:subject`."""
+        async with redis_or_away():
+            names: set[bytes] = await self._redis.smembers(f"{PREFIX}open")
+        return frozenset(name.decode() for name in names)
 
     async def is_done(self, key: str) -> bool:
         """Whether an action of this key was done before."""
@@ -152,7 +295,7 @@ class Ledger:
         """Notes that this review was given to that person; noting it twice is the same as once."""
         async with redis_or_away():
             await self._redis.hset(f"{PREFIX}reviews:{sprint}", ticket, person)
-            await self._redis.expire(f"{PREFIX}reviews:{sprint}", 120 * 86_400)
+            await self._redis.expire(f"{PREFIX}reviews:{sprint}", _MONTHS)
 
     async def site(self) -> tuple[Site | None, str]:
         """What was found out about the connected systems, and the version of all that evaluation rests on."""

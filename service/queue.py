@@ -8,16 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from importlib.resources import files
 from typing import Any, Final, Literal
 
 import msgspec
 from redis.asyncio import Redis
 
-from service.actions import Action, Digest, EditComment, Recheck
+from service.actions import Action, Comment, Digest, Recheck
 from service.clock import Clock
 from service.engine import Decision
-from service.ledger import PREFIX, Case, Delivery, Entry, redis_or_away
+from service.ledger import PREFIX, Case, Contributed, Delivery, Entry, redis_or_away, script
 
 ARQ_QUEUE: Final = "crafty:arq"
 LEASE: Final = timedelta(minutes=2)
@@ -26,8 +25,8 @@ DIGEST_PATIENCE: Final = timedelta(minutes=10)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
-Kind = Literal["look", "perform", "digest", "site"]
-Ending = Literal["done", "waiting", "blocked", "retry", "failed"]
+Kind = Literal["look", "perform", "digest", "site", "sweep"]
+Ending = Literal["done", "waiting", "held", "blocked", "retry", "failed"]
 
 
 class StaleRules(Exception):
@@ -65,7 +64,7 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
     """A delivery with all that follows from it.
 
     body: its bytes, packed; marks: what it is known by: one that was seen in the last 8 days makes it a duplicate;
-    outdated: names in the cache that are old after it.
+    outdated: names in the cache that are old after it; noted: what it tells of a contribution.
     """
 
     delivery: Delivery
@@ -74,13 +73,14 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
     decisions: Sequence[Decision] = ()
     looks: Sequence[Wish] = ()
     outdated: Sequence[str] = ()
+    noted: Contributed | None = None
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
     """A record that was leased to us.
 
     tries: how often it was started since it was wanted; is_retry: whether an effect of this key was started before, and
-    may have happened though nobody recorded it.
+    may have happened though nobody recorded it; was_held: whether it waited for somebody's working hours.
     """
 
     key: str
@@ -92,14 +92,16 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     tries: int
     wanted: datetime
     is_retry: bool = False
+    was_held: bool = False
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
     """How a piece of work ends.
 
-    ending: blocked waits for the rule's comment to be written, and at most until `due`; due: when to look again, or to
-    try again; wishes: what it wants next; done: entries for the ledger of effects;
-    sent: the digest's lines that went out.
+    ending: blocked waits for the rule's comment to be written, and at most until `due`; held waits until `due` for
+    somebody's working hours; due: when to look again, or to try again; wishes: what it wants next; done: entries for
+    the ledger of effects; sent: the digest's lines that went out; noted: what became of a contribution; looked: the
+    stamp of what a look saw.
     """
 
     ending: Ending
@@ -110,11 +112,18 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     done: Mapping[str, str] = {}
     case: Case | None = None
     sent: Sequence[str] = ()
+    noted: Contributed | None = None
+    looked: str | None = None
 
 
 def look_again(rule: str, subject: str, now: datetime) -> Wish:
     """A look at once."""
     return Wish(key=look_key(rule, subject), kind="look", rule=rule, subject=subject, due=_ms(now))
+
+
+def sweep(cell: str, now: datetime) -> Wish:
+    """Goes, at once, through all that the cell's rules are about."""
+    return Wish(key=f"sweep:{cell}", kind="sweep", rule="", subject=cell, due=_ms(now))
 
 
 def site(now: datetime) -> Wish:
@@ -157,7 +166,7 @@ def perform(action: Action, rule: str, subject: str, now: datetime) -> Wish:
         payload=msgspec.json.encode(action).decode(),
         once=None if action.is_sticky else key,
         writes=action.is_sticky,
-        opens=action.is_sticky and not isinstance(action, EditComment),
+        opens=isinstance(action, Comment) and action.is_asking,
     )
 
 
@@ -171,9 +180,20 @@ def _gather(digest: Digest, rule: str, subject: str, now: datetime) -> Wish:
         due=_due(digest.at),
         payload=msgspec.json.encode(digest).decode(),
         cap=_due(digest.at) - _ms(now) + _ms_of(DIGEST_PATIENCE),
-        once=f"{key}:{subject}",
-        line=(subject, msgspec.json.encode(digest.line).decode()),
+        once=f"{key}:{line_name(rule, subject)}",
+        line=(line_name(rule, subject), msgspec.json.encode(digest.line).decode()),
     )
+
+
+def line_name(rule: str, subject: str) -> str:
+    """What a digest's line is known by."""
+    return f"{rule} {subject}"
+
+
+def of_line(name: str) -> tuple[str, str]:
+    """The rule and the subject of a digest's line, from what it is known by."""
+    rule, _, subject = name.partition(" ")
+    return rule, subject
 
 
 def next_look(actions: Iterable[Action]) -> datetime | None:
@@ -187,11 +207,11 @@ class Queue:
     def __init__(self, redis: Redis, clock: Clock) -> None:
         self._redis: Any = redis  # redis-py types each answer as awaitable or not, whatever the client
         self._clock = clock
-        self._ingest = redis.register_script(_script("ingest"))
-        self._release = redis.register_script(_script("release"))
-        self._claim = redis.register_script(_script("claim"))
-        self._finish = redis.register_script(_script("finish"))
-        self._want = redis.register_script(_script("want"))
+        self._ingest = redis.register_script(script("ingest"))
+        self._release = redis.register_script(script("release"))
+        self._claim = redis.register_script(script("claim"))
+        self._finish = redis.register_script(script("finish"))
+        self._want = redis.register_script(script("want"))
 
     async def ingest(self, taken: Taken, version: str) -> str | None:
         """Stores all of it in one step; None, or the id of the delivery that was the same one.
@@ -207,6 +227,7 @@ class Queue:
             "entries": _packed(_entries_of(taken)),
             "looks": taken.looks,
             "outdated": taken.outdated,
+            "notes": _noted(taken.noted),
         }
         async with redis_or_away():
             answer, *rest = await self._ingest(args=[msgspec.json.encode(call), taken.body])
@@ -263,9 +284,12 @@ class Queue:
             "wishes": result.wishes,
             "done": result.done,
             "sent": result.sent,
+            "notes": _noted(result.noted),
         }
         if result.case:
-            call["case"] = {"name": f"{result.case.rule}:{result.case.subject}", "fields": _case_fields(result.case)}
+            call["case"] = _case_fields(result.case)
+        if result.looked:
+            call["looked"] = result.looked
         async with redis_or_away():
             return bool(await self._finish(args=[msgspec.json.encode(call)]))
 
@@ -290,14 +314,13 @@ def _packed(entries: Sequence[Entry]) -> list[tuple[str, str]]:
     return [(entry.subject, msgspec.json.encode(entry).decode()) for entry in entries]
 
 
+def _noted(noted: Contributed | None) -> list[tuple[str, str, str]]:
+    return [(noted.key, name, value) for name, value in noted.fields().items()] if noted else []
+
+
 def _case_fields(case: Case) -> list[str]:
     fields = {**msgspec.structs.asdict(case), "at": case.at.isoformat(), "open": "1" if case.open else "0"}
     return [str(part) for pair in fields.items() for part in pair]
-
-
-def _script(name: str) -> str:
-    folder = files("service") / "scripts"
-    return (folder / "_shared.lua").read_text() + (folder / f"{name}.lua").read_text()
 
 
 def _ms(at: datetime) -> int:

@@ -1,10 +1,11 @@
 """The configured cells and people, as facts."""
 
-from datetime import datetime
+from datetime import datetime, time
 from zoneinfo import ZoneInfo
 
+from service.attention import Attention
 from service.calendar import SprintCalendar
-from service.config import CalendarConfig, CellConfig, Config, PersonConfig, StatusesConfig
+from service.config import CalendarConfig, CellConfig, Config, MessagesConfig, PersonConfig, StatusesConfig
 from service.facts import Cell, Duty, Person, Statuses, Team
 from service.values import Holidays
 
@@ -16,6 +17,12 @@ def team_from(config: Config) -> Team:
     people = {person.id: _person(person) for person in config.people}
     cells = tuple(_cell(cell, config, people) for cell in config.cells)
     return Team(cells, tuple(people.values()))
+
+
+def attention_from(config: MessagesConfig) -> Attention:
+    """The manners that these settings describe."""
+    quiet_from, quiet_until = time.fromisoformat(config.quiet_from), time.fromisoformat(config.quiet_until)
+    return Attention(config.pings_a_day, quiet_from, quiet_until)
 
 
 def calendar_from(config: CalendarConfig) -> SprintCalendar:

@@ -17,8 +17,10 @@ from redis.asyncio import ConnectionPool, Redis
 from redis.exceptions import RedisError
 
 from service import store
-from service.clients import discourse, jira, mattermost
+from service.clients import discourse, github, gitlab, jira, mattermost
 from service.clients.discourse import Discourse
+from service.clients.github import GitHub
+from service.clients.gitlab import GitLab
 from service.clients.jira import Jira
 from service.clients.mattermost import Mattermost
 from service.clock import Clock
@@ -26,11 +28,14 @@ from service.effects import Effects
 from service.engine import Rulebook
 from service.errors import RedisAway
 from service.facts import Team
-from service.gather import Gatherer, find_out
+from service.gather import Gatherer, Readers, find_out
 from service.jobs import Jobs
 from service.ledger import Ledger
-from service.queue import ARQ_QUEUE, Queue, site
+from service.pings import Pings
+from service.queue import ARQ_QUEUE, Queue, site, sweep
+from service.roster import attention_from
 from service.settings import Settings
+from service.sweeps import Sweeper
 
 log = structlog.get_logger()
 
@@ -54,6 +59,8 @@ class Worker(ArqWorker):
     """
 
     def __init__(self, pool: ConnectionPool, queue: Queue, jobs: Jobs, clock: Clock, clients: Sequence[Client]) -> None:
+        self._cells = [cell.name for cell in jobs.team.cells]
+
         async def work(ctx: dict[Any, Any], *lease: Any, **_: Any) -> None:  # noqa: ARG001 - arq's signature
             key, token = lease
             await jobs.work(key, str(token))
@@ -110,7 +117,8 @@ class Worker(ArqWorker):
     async def _until_redis_answers(self) -> None:
         while not self._stopping.is_set():
             try:
-                await self._queue.want(site(self._clock()))
+                now = self._clock()
+                await self._queue.want(site(now), *(sweep(cell, now) for cell in self._cells))
             except RedisAway as away:
                 log.warning("worker.redis_away", error=f"{away}")
                 await asyncio.sleep(AWAY_SECONDS)
@@ -139,18 +147,23 @@ def worker_from(settings: Settings, redis_url: str, team: Team, book: Rulebook, 
     redis = Redis(connection_pool=pool)
     queue, ledger = Queue(redis, clock), Ledger(redis)
     jira, chat, forum = _jira(settings), _mattermost(settings), _discourse(settings)
+    hosts = {"github": _github(settings), "gitlab": _gitlab(settings)}
+    readers: Readers = {name: one for name, one in {"topic": forum, **hosts}.items() if one}
     names = settings.config.jira.fields_.model_dump()
+    gatherer = Gatherer(jira, readers, team, ledger)
     jobs = Jobs(
         queue=queue,
         ledger=ledger,
-        gatherer=Gatherer(jira, team, ledger),
+        gatherer=gatherer,
         effects=Effects(jira, chat, forum, ledger),
-        find_out=lambda: find_out(jira, forum, names),
+        pings=Pings(attention_from(settings.config.messages), team, ledger),
+        sweeper=Sweeper(gatherer, readers, ledger, team, book),
+        find_out=lambda: find_out(jira, readers, names),
         team=team,
         book=book,
         clock=clock,
     )
-    clients = [client for client in (jira, chat, forum) if client]
+    clients = [client for client in (jira, chat, forum, *hosts.values()) if client]
     return Worker(pool, queue, jobs, clock, clients)
 
 
@@ -172,6 +185,16 @@ def _discourse(settings: Settings) -> Discourse | None:
         return None
     key, username = settings.discourse_api_key.get_secret_value(), settings.discourse_api_username or ""
     return discourse.connect(settings.discourse_url, key, username)
+
+
+def _github(settings: Settings) -> GitHub | None:
+    token = settings.github_token
+    return github.connect(settings.github_url, token.get_secret_value()) if token else None
+
+
+def _gitlab(settings: Settings) -> GitLab | None:
+    token = settings.gitlab_token
+    return gitlab.connect(settings.gitlab_url, token.get_secret_value()) if token else None
 
 
 def _encode(job: dict[str, Any]) -> bytes:

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from datetime import datetime
 from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 
-from service.facts import Ticket
-from service.jira_shapes import RawIssue, RawSprint, instant_from
+from service.jira_shapes import RawComment, RawIssue, RawSprint, instant_from
 
 PROPERTY: Final = "crafty"
-CATEGORY_SINCE: Final = "statuscategorychangedate"
 
 
 class Created(msgspec.Struct):
     """What Jira answers to a new comment, as far as it matters here."""
 
     id: str
+
+
+class CreatedTicket(msgspec.Struct):
+    """What Jira answers to a new ticket."""
+
+    key: str
 
 
 class KeyedComment(msgspec.Struct, frozen=True):
@@ -34,10 +38,10 @@ class _Property(msgspec.Struct):
     value: Any = None
 
 
-class RawComment(msgspec.Struct):
-    id: str
-    created: str | None = None
-    properties: list[_Property] = []
+class StoredComment(RawComment):
+    """A comment, with its properties where they were asked for."""
+
+    properties: Sequence[_Property] = ()
 
     def keyed(self) -> KeyedComment | None:
         """The comment, if it bears our property in the form that we give it."""
@@ -54,7 +58,7 @@ class _Page(Protocol):
 
 
 class CommentPage(msgspec.Struct):
-    comments: list[RawComment]
+    comments: list[StoredComment]
     total: int
 
     def size(self) -> int:
@@ -112,60 +116,6 @@ async def pages(ask: Callable[[int], Awaitable[Page]]) -> AsyncGenerator[Page, N
         reached += page.size()
         if not page.size() or page.is_last(reached):
             return
-
-
-class _Item(msgspec.Struct, rename="camel"):
-    field: str = ""
-    field_id: str | None = None
-    fieldtype: str = "jira"
-
-    def is_status(self) -> bool:
-        return self.fieldtype != "custom" and (self.field_id or self.field).casefold() == "status"
-
-
-class _History(msgspec.Struct):
-    created: str
-    items: list[_Item] = []
-
-
-class _Changelog(msgspec.Struct):
-    histories: list[_History]
-    total: int | None = None
-
-    def status_changes(self) -> Iterator[datetime]:
-        changed = (one.created for one in self.histories if any(item.is_status() for item in one.items))
-        return (at for at in map(instant_from, changed) if at)
-
-    def is_complete(self) -> bool:
-        return self.total is None or len(self.histories) >= self.total
-
-
-class IssueWithHistory(RawIssue):
-    """An issue that was asked for with `expand=changelog`."""
-
-    changelog: _Changelog | None = None
-
-
-def with_status_age(ticket: Ticket, issue: IssueWithHistory) -> Ticket:
-    """The ticket with `entered_status_at`, as exactly as the answer allows.
-
-    Entries of a changelog come in no promised order, so the latest status change counts. The Cloud cuts an expanded
-    changelog at about 100 entries; where none is a status change, its date of the status category is next best. A whole
-    changelog without one means the status of the first day. The last update makes a ticket look fresher than it is,
-    never older.
-    """
-    changes = list(issue.changelog.status_changes()) if issue.changelog else []
-    known = ticket.known()
-    unchanged = known.get("created_at") if issue.changelog and issue.changelog.is_complete() else None
-    since = max(changes, default=None) or _category_since(issue.fields) or unchanged or known.get("updated_at")
-    return ticket.having(entered_status_at=since) if since else ticket
-
-
-def _category_since(fields: Mapping[str, msgspec.Raw]) -> datetime | None:
-    try:
-        return instant_from(msgspec.json.decode(fields.get(CATEGORY_SINCE, b"null"), type=str | None))
-    except ValueError:
-        return None
 
 
 class Ranked(msgspec.Struct, rename="camel"):

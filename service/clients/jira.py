@@ -3,50 +3,27 @@
 from __future__ import annotations
 
 import asyncio
-from abc import ABC, abstractmethod
+import re
+from abc import abstractmethod
 from base64 import b64encode
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
-from contextlib import aclosing
-from typing import Any, ClassVar, Final, Literal, TypeVar
+from collections.abc import AsyncGenerator, Iterator, Sequence
+from datetime import date
+from typing import Any, Final, Literal, TypeVar
 
 import httpx
 
-from service.clients._http import Api, Credential, Refused, Sleep, under
-from service.clients._jira_answers import (
-    CATEGORY_SINCE,
-    PROPERTY,
-    CommentPage,
-    Created,
-    IssuePage,
-    IssueWithHistory,
-    KeyedComment,
-    Report,
-    SprintPage,
-    TokenPage,
-    pages,
-    with_status_age,
-)
-from service.errors import CannotAct, NotFound, TryLater
-from service.facts import Person, Sprint, Ticket
-from service.jira_shapes import (
-    FieldMap,
-    RawField,
-    RawIssue,
-    RawUser,
-    is_issue_key,
-    person_from,
-    sprint_from,
-    ticket_from,
-    whole_ticket_from,
-)
+from service.clients._http import Api, Credential, Refused, Sleep
+from service.clients._jira_answers import PROPERTY, Created, CreatedTicket, IssuePage, Report, TokenPage, pages
+from service.clients._jira_history import Changelog, HistoryPage, IssueWithHistory
+from service.clients._jira_reading import AGILE, PAGE, JiraReader
+from service.errors import CannotAct, TryLater
+from service.facts import Person
+from service.jira_shapes import RawIssue
 from service.texts import Message, to_adf, to_wiki
 
 T = TypeVar("T")
-_AGILE: Final = "/rest/agile/1.0"
-_PAGE: Final = 100
-_SPRINT_PAGE: Final = 50
 _ISSUES_A_CALL: Final = 50
-_OWN_FIELDS: Final = ("summary", "issuetype", "status", "assignee", "reporter", "parent", "created", "updated")
+_LONGEST_SUMMARY: Final = 255
 
 
 def connect(
@@ -67,90 +44,8 @@ def connect(
     )
 
 
-class Jira(ABC):
-    """A Jira site. Errors of every call: NotFound, TryLater, CannotAct.
-
-    fields: which custom field is which on this site; empty until somebody sets what `discover` found.
-    """
-
-    _root: ClassVar[str]
-
-    def __init__(self, api: Api, site: str) -> None:
-        self._api = api
-        self._site = site
-        self.fields = FieldMap()
-
-    async def aclose(self) -> None:
-        """Ends the connections."""
-        await self._api.aclose()
-
-    async def identify(self) -> Person:
-        """The account that the token belongs to.
-
-        CannotAct for a visitor: Data Center may answer 200 to a token that it does not know, and treat the caller as
-        anonymous, which its X-AUSERNAME header tells.
-        """
-        answer = await self._api.send("GET", f"{self._root}/myself")
-        person = person_from(self._api.read(answer, RawUser))
-        if person is None or answer.headers.get("X-AUSERNAME", "").casefold() == "anonymous":
-            raise CannotAct(
-                "Jira does not know this token and answers as to an anonymous visitor; check CRAFTY_JIRA_TOKEN."
-            )
-        return person
-
-    async def field_list(self) -> list[RawField]:
-        """Every field of the site, for `discover`."""
-        return await self._api.request("GET", f"{self._root}/field", into=list[RawField])
-
-    async def ticket(self, key: str) -> Ticket:
-        """The ticket with its status' age. A moved ticket comes with its new key."""
-        asked = {"fields": ",".join([*self._wanted(), CATEGORY_SINCE]), "expand": "changelog"}
-        issue = await self._api.request("GET", self._issue(key), params=asked, into=IssueWithHistory)
-        return with_status_age(_mapped(whole_ticket_from, issue, self.fields, self._site), issue)
-
-    async def search(self, jql: str, fields: Sequence[str] | None = None) -> AsyncGenerator[Ticket, None]:
-        """Every ticket that matches, page after page; an ORDER BY something that rarely changes keeps pages apart.
-
-        fields: ids of Jira fields; None for all that a ticket has. What was not asked for stays unknown, and so does
-        the age of the status, which takes `ticket`. The Cloud refuses JQL without any restriction, and may need some
-        seconds until it finds what has just changed.
-        """
-        shape = whole_ticket_from if fields is None else ticket_from
-        wanted = self._wanted() if fields is None else list(fields)
-        async with aclosing(self._found(jql, wanted)) as issues:
-            async for issue in issues:
-                yield _mapped(shape, issue, self.fields, self._site)
-
-    async def sprints(self, board: int) -> tuple[Sprint, ...]:
-        """The active and future sprints of a scrum board, in its order; CannotAct for a board without sprints (400)."""
-
-        async def ask(start: int) -> SprintPage:
-            asked: dict[str, str | int] = {"state": "active,future", "startAt": start, "maxResults": _SPRINT_PAGE}
-            return await self._api.request("GET", f"{_AGILE}/board/{board}/sprint", params=asked, into=SprintPage)
-
-        return tuple([sprint_from(raw) async for page in pages(ask) for raw in page.values])
-
-    async def comments_with_key(self, ticket: str) -> list[KeyedComment]:
-        """The comments of a ticket that bear our property, oldest first.
-
-        Relies on `expand=properties`, which Jira does not document for this list but honours on the Cloud and on Data
-        Center.
-        """
-
-        async def ask(start: int) -> CommentPage:
-            asked: dict[str, str | int] = {
-                "expand": "properties",
-                "orderBy": "created",
-                "startAt": start,
-                "maxResults": _PAGE,
-            }
-            return await self._api.request("GET", self._issue(ticket, "comment"), params=asked, into=CommentPage)
-
-        return [keyed async for page in pages(ask) for raw in page.comments if (keyed := raw.keyed())]
-
-    async def find_comment(self, ticket: str, key: str) -> str | None:
-        """The id of our comment with that key; the oldest, should there be several."""
-        return next((comment.id for comment in await self.comments_with_key(ticket) if comment.key == key), None)
+class Jira(JiraReader):
+    """A Jira site that is read from and written to. Errors of every call: NotFound, TryLater, CannotAct."""
 
     async def add_comment(self, ticket: str, message: Message, key: str) -> str:
         """Writes a comment that bears the key, in one call, and returns the comment's id."""
@@ -176,8 +71,63 @@ class Jira(ABC):
         await self._api.send("PUT", self._issue(ticket, "assignee"), json=self._account(person))
 
     async def set_user_field(self, ticket: str, field_id: str, person: Person) -> None:
-        """Puts the person into a custom field that holds one user."""
-        await self._api.send("PUT", self._issue(ticket), json={"fields": {field_id: self._account(person)}})
+        """Puts the person, and nobody else, into a custom field that holds one user, or several.
+
+        Jira words the refusal of the wrong one in the account's own language, so after any 400 the other is tried.
+        """
+        account, path = self._account(person), self._issue(ticket)
+        try:
+            await self._api.send("PUT", path, json={"fields": {field_id: account}})
+        except Refused as refusal:
+            if refusal.status != httpx.codes.BAD_REQUEST:
+                raise
+            try:
+                await self._api.send("PUT", path, json={"fields": {field_id: [account]}})
+            except Refused:
+                raise refusal from None
+
+    async def create_ticket(
+        self,
+        project: str,
+        issue_type: str,
+        summary: str,
+        message: Message,
+        *,
+        due: date,
+        epic: str | None,
+        assignee: Person | None,
+        labels: Sequence[str],
+    ) -> str:
+        """Makes a ticket and returns its key.
+
+        issue_type: its name; summary: put on one line and cut to what Jira takes; assignee: nobody, where that person
+        has no Jira account. A due date, epic or assignee that Jira refuses (400) is left out in a second try. Jira
+        knows no key for doing this once: look with `find_by_label` before a retry.
+        """
+        needed = {
+            "project": {"key": project},
+            "issuetype": {"name": issue_type},
+            "summary": _one_line(summary),
+            "description": self._body(message),
+            "labels": list(labels),
+        }
+        optional = {
+            "duedate": due.isoformat(),
+            **(self._epic(epic) if epic else {}),
+            **({"assignee": self._account(assignee)} if assignee and assignee.jira else {}),
+        }
+        try:
+            return await self._create({**needed, **optional})
+        except Refused as refusal:
+            taken = {name: value for name, value in optional.items() if not _is_about(name, refusal)}
+            if refusal.status != httpx.codes.BAD_REQUEST or len(taken) == len(optional):
+                raise
+            return await self._create({**needed, **taken})
+
+    async def add_remote_link(self, ticket: str, url: str, title: str, global_id: str) -> None:
+        """Shows a link to something elsewhere on the ticket; the one that has this global_id already is changed."""
+        link = {"globalId": global_id, "object": {"url": url, "title": title}}
+        await self._api.send("POST", self._issue(ticket, "remotelink"), json=link)
 
     async def edit_labels(self, ticket: str, add: Sequence[str], remove: Sequence[str]) -> None:
         """Adds and removes labels and leaves the others alone, also those that somebody edits at the same time."""
@@ -188,29 +138,17 @@ class Jira(ABC):
     async def move_to_sprint(self, sprint: int, keys: Sequence[str]) -> None:
         """Moves tickets to an active or future sprint, 50 a call; what moved before an error stays moved."""
         for some in _in_calls(keys):
-            await self._rank("POST", f"{_AGILE}/sprint/{sprint}/issue", {"issues": some})
+            await self._rank("POST", f"{AGILE}/sprint/{sprint}/issue", {"issues": some})
 
     async def move_to_backlog(self, keys: Sequence[str]) -> None:
         """Takes tickets out of every active and future sprint, 50 a call."""
         for some in _in_calls(keys):
-            await self._rank("POST", f"{_AGILE}/backlog/issue", {"issues": some})
+            await self._rank("POST", f"{AGILE}/backlog/issue", {"issues": some})
 
     async def rank_first(self, key: str, before_key: str) -> None:
         """Ranks a ticket right before another one; nothing happens where both are the same."""
         if key != before_key:
-            await self._rank("PUT", f"{_AGILE}/issue/rank", {"issues": [key], "rankBeforeIssue": before_key})
-
-    async def first_of_sprint(self, sprint: int) -> str | None:
-        """The key of the highest ranked ticket of a sprint; None if it is empty.
-
-        Sub-tasks don't count, because they rank below their parents.
-        Asks by JQL, which both kinds of Jira will keep, while the Cloud is moving its lists of a sprint's issues.
-        """
-        async with aclosing(self.search(f"sprint = {sprint} ORDER BY Rank ASC", ["issuetype"])) as found:
-            async for ticket in found:
-                if not ticket.known().get("is_subtask", False):
-                    return ticket.key
-        return None
+            await self._rank("PUT", f"{AGILE}/issue/rank", {"issues": [key], "rankBeforeIssue": before_key})
 
     @abstractmethod
     def _body(self, message: Message) -> Any:
@@ -221,23 +159,12 @@ class Jira(ABC):
         """The person as this Jira wants users; CannotAct for somebody without an account."""
 
     @abstractmethod
-    def _found(self, jql: str, fields: list[str]) -> AsyncGenerator[RawIssue, None]:
-        """Every issue that matches, over all pages."""
+    def _epic(self, epic: str) -> dict[str, Any]:
+        """The field that puts a ticket into that epic, with its value; empty where this site has no such field."""
 
-    def _wanted(self) -> list[str]:
-        return [*_OWN_FIELDS, *self.fields.ids()]
-
-    def _issue(self, key: str, *names: str) -> str:
-        if not is_issue_key(key):
-            raise NotFound(f"“{key[:50]}” is not the key of a Jira issue.")
-        return under(f"{self._root}/issue", key, *names)
-
-    async def _page(self, path: str, query: dict[str, Any], into: type[T]) -> T:
-        """One page of a search. A search that is gone is no empty result: the other kind of Jira has another one."""
-        try:
-            return await self._api.request("POST", f"{self._root}/{path}", json=query, into=into)
-        except NotFound as gone:
-            raise CannotAct(f"{gone} Check that CRAFTY_JIRA_KIND fits the Jira at CRAFTY_JIRA_URL.") from None
+    async def _create(self, fields: dict[str, Any]) -> str:
+        made = await self._api.request("POST", f"{self._root}/issue", json={"fields": fields}, into=CreatedTicket)
+        return made.key
 
     async def _rank(self, method: str, path: str, body: dict[str, Any]) -> None:
         self._check_each(await self._api.send(method, path, json=body))
@@ -264,10 +191,25 @@ class CloudJira(Jira):
     def _account(self, person: Person | None) -> dict[str, str | None]:
         return {"accountId": _account_of(person)}
 
+    def _epic(self, epic: str) -> dict[str, Any]:
+        return {"parent": {"key": epic}}
+
+    async def _changelog(self, issue: IssueWithHistory) -> Changelog | None:
+        """The one that came with the issue is cut at about 100 entries; the issue's own list has them all."""
+        if issue.changelog is None or issue.changelog.is_complete():
+            return issue.changelog
+        path = self._issue(issue.key, "changelog")
+
+        async def ask(start: int) -> HistoryPage:
+            asked = {"startAt": start, "maxResults": PAGE}
+            return await self._api.request("GET", path, params=asked, into=HistoryPage)
+
+        return Changelog([entry async for page in pages(ask) for entry in page.values])
+
     async def _found(self, jql: str, fields: list[str]) -> AsyncGenerator[RawIssue, None]:
         token: str | None = None
         while True:
-            query = {"jql": jql, "fields": fields, "maxResults": _PAGE, **({"nextPageToken": token} if token else {})}
+            query = {"jql": jql, "fields": fields, "maxResults": PAGE, **({"nextPageToken": token} if token else {})}
             page = await self._page("search/jql", query, TokenPage)
             for issue in page.issues:
                 yield issue
@@ -289,9 +231,16 @@ class DataCenterJira(Jira):
     def _account(self, person: Person | None) -> dict[str, str | None]:
         return {"name": _account_of(person)}
 
+    def _epic(self, epic: str) -> dict[str, Any]:
+        return {self.fields.epic_link: epic} if self.fields.epic_link else {}
+
+    async def _changelog(self, issue: IssueWithHistory) -> Changelog | None:
+        """The one that came with the issue is all there is."""
+        return issue.changelog
+
     async def _found(self, jql: str, fields: list[str]) -> AsyncGenerator[RawIssue, None]:
         async def ask(start: int) -> IssuePage:
-            query = {"jql": jql, "fields": fields, "startAt": start, "maxResults": _PAGE}
+            query = {"jql": jql, "fields": fields, "startAt": start, "maxResults": PAGE}
             return await self._page("search", query, IssuePage)
 
         async for page in pages(ask):
@@ -307,11 +256,15 @@ def _account_of(person: Person | None) -> str | None:
     return person.jira
 
 
-def _mapped(shape: Callable[[Any, FieldMap, str], Ticket], issue: RawIssue, fields: FieldMap, site: str) -> Ticket:
-    try:
-        return shape(issue, fields, site)
-    except (ValueError, RecursionError) as error:
-        raise CannotAct(f"Jira answered with an issue of another shape ({error}).") from None
+def _is_about(field: str, refusal: Refused) -> bool:
+    """Whether a refusal names that field; the Cloud calls a parent that does not fit `parentId`."""
+    return bool(re.search(rf"\b{re.escape(field)}(Id)?: ", str(refusal)))
+
+
+def _one_line(summary: str) -> str:
+    """Jira counts letters as Java does, in UTF-16."""
+    line = " ".join(summary.split()).encode("utf-16-le", "replace")
+    return line[: 2 * _LONGEST_SUMMARY].decode("utf-16-le", "ignore")
 
 
 def _in_calls(keys: Sequence[str]) -> Iterator[list[str]]:

@@ -27,7 +27,7 @@ class _Clause:
 
 @dataclass(frozen=True)
 class _Jql:
-    """What is understood of JQL: `field = x`, `field in (x, y)` and `updated >= x`, joined by AND, and an order."""
+    """What is understood of JQL: `field = x`, `field in (x, y)`, `created >= x`, joined by AND, and an order."""
 
     clauses: tuple[_Clause, ...]
     order: tuple[tuple[str, bool], ...]
@@ -71,16 +71,16 @@ def _clause_of(tokens: list[str]) -> _Clause:
             clause = _Clause(name.lower(), "=", tuple(_unquoted(value) for value in items[::2]))
         case _:
             raise _bad_jql(f"“{' '.join(tokens)}” is not a condition that this stand-in knows")
-    if (clause.operator == ">=") != (clause.name == "updated") or clause.name not in {*_FINDERS, "updated"}:
+    if clause.name not in (_DATES if clause.operator == ">=" else {*_FINDERS, "labels"}):
         raise _bad_jql(f"field “{clause.name}” with this operator is not known to this stand-in")
     return clause
 
 
 def _order_of(words: list[str]) -> tuple[str, bool]:
     match words:
-        case [("rank" | "updated" | "key") as name]:
+        case [("rank" | "updated" | "created" | "key") as name]:
             return name, False
-        case [("rank" | "updated" | "key") as name, ("asc" | "desc") as direction]:
+        case [("rank" | "updated" | "created" | "key") as name, ("asc" | "desc") as direction]:
             return name, direction == "desc"
     raise _bad_jql("the order is not one that this stand-in knows")
 
@@ -113,13 +113,15 @@ def _sort_key(site: JiraSite, name: str, issue: JiraIssue) -> tuple[Any, ...]:
     if name == "rank":
         return (site.ranked.index(issue.key),)
     project, _, number = issue.key.rpartition("-")
-    return (issue.updated,) if name == "updated" else (project, int(number))
+    return (_DATES[name](issue),) if name in _DATES else (project, int(number))
 
 
 def _matcher(site: JiraSite, clause: _Clause, zone: str) -> Callable[[JiraIssue], bool]:
-    if clause.name == "updated":
-        since = _instant_in_jql(clause.values[0], site.clock(), ZoneInfo(zone))
-        return lambda issue: issue.updated.timestamp() >= since
+    if clause.name in _DATES:
+        since = _instant_in_jql(clause, site.clock(), ZoneInfo(zone))
+        return lambda issue: _DATES[clause.name](issue).timestamp() >= since
+    if clause.name == "labels":
+        return lambda issue: not set(clause.values).isdisjoint(issue.labels)
     known, of_issue = _FINDERS[clause.name]
     names = known(site)
     for value in clause.values:
@@ -139,11 +141,17 @@ _FINDERS: Final[dict[str, tuple[Callable[[JiraSite], dict[str, Any]], Callable[[
     "status": (lambda _: {name.casefold(): name for name in STATUSES}, lambda issue: [issue.status]),
     "key": (lambda site: {key.casefold(): key for key in site.issues}, lambda issue: [issue.key]),
 }
-"""By JQL field: the values it may take, by name in lower case, and those that an issue has."""
+"""By JQL field: the values it may take, by name in lower case, and those that an issue has. Labels may be any."""
+
+_DATES: Final[dict[str, Callable[[JiraIssue], datetime]]] = {
+    "updated": lambda issue: issue.updated,
+    "created": lambda issue: issue.created,
+}
 
 
-def _instant_in_jql(value: str, now: datetime, zone: ZoneInfo) -> float:
+def _instant_in_jql(clause: _Clause, now: datetime, zone: ZoneInfo) -> float:
     """A date literal as epoch seconds."""
+    value = clause.values[0]
     if ago := _AGO.fullmatch(value):
         return (now - timedelta(**{_UNITS[ago[2]]: int(ago[1])})).timestamp()
     for form in ("%Y-%m-%d %H:%M", "%Y/%m/%d %H:%M", "%Y-%m-%d", "%Y/%m/%d"):
@@ -151,4 +159,4 @@ def _instant_in_jql(value: str, now: datetime, zone: ZoneInfo) -> float:
             return datetime.strptime(value, form).replace(tzinfo=zone).timestamp()
         except (ValueError, OverflowError):
             continue
-    raise _bad_jql(f"Date value '{value}' for field 'updated' is invalid")
+    raise _bad_jql(f"Date value '{value}' for field '{clause.name}' is invalid")

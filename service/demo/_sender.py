@@ -8,6 +8,7 @@ import hmac
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from random import Random
 from typing import Any, Final
 
 import httpx
@@ -67,6 +68,19 @@ class Delivery:
         return self.answers[-1].content if self.answers else None
 
 
+@dataclass(frozen=True)
+class Habits:
+    """How reliably a sender delivers.
+
+    is_silent: nothing is sent or recorded; copies: how often each webhook is sent; shuffle: holds webhooks until they
+    are released, and draws the order that they are sent in then.
+    """
+
+    is_silent: bool = False
+    copies: int = 1
+    shuffle: Random | None = None
+
+
 def signature(secret: str, body: bytes) -> str:
     """`sha256=<hex>`, the HMAC of the raw body that Jira and Discourse send."""
     return f"sha256={hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()}"
@@ -76,12 +90,20 @@ class WebhookSender:
     """Sends one system's webhooks, one after the other, in the order they arose.
 
     client: makes the calls, its owner closes it; retry_waits: seconds before each further attempt after a passing fault
-    (the real senders wait for minutes); target: None means that nobody listens: nothing is sent or recorded.
+    (the real senders wait for minutes); habits: may be set anew at any time; target: None means that nobody listens:
+    nothing is sent or recorded.
     """
 
-    def __init__(self, client: httpx.AsyncClient, retry_waits: Sequence[float] = (0.1, 0.3, 1.0)) -> None:
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        retry_waits: Sequence[float] = (0.1, 0.3, 1.0),
+        habits: Habits = Habits(),
+    ) -> None:
         self.target: WebhookTarget | None = None
+        self.habits = habits
         self.deliveries: list[Delivery] = []
+        self._held: list[Delivery] = []
         self._client = client
         self._retry_waits = retry_waits
         self._turn = asyncio.Lock()
@@ -91,11 +113,16 @@ class WebhookSender:
         self, event: str, payload: Any, headers: Mapping[str, str], signature_header: str, retry_header: str = ""
     ) -> None:
         """Queues a webhook. payload: becomes the JSON body; needs a running loop."""
-        if self.target is None:
+        if self.target is None or self.habits.is_silent:
             return
         body = json.dumps(payload, ensure_ascii=False).encode()
         signed = {signature_header: signature(self.target.secret, body)} if self.target.secret else {}
-        self._start(Delivery(event, self.target.url, {**headers, **signed}, body, retry_header))
+        for _ in range(self.habits.copies):
+            delivery = Delivery(event, self.target.url, {**headers, **signed}, body, retry_header)
+            if self.habits.shuffle:
+                self._held.append(delivery)
+            else:
+                self._start(delivery)
 
     async def redeliver(self, delivery: Delivery) -> Delivery:
         """Sends the same bytes and headers once more, and returns the new record when that is answered or given up."""
@@ -103,8 +130,17 @@ class WebhookSender:
         await self._start(again)
         return again
 
+    async def release(self) -> None:
+        """Sends what is held in an order that chance draws, and returns when all of it is answered or given up."""
+        held, self._held = self._held, []
+        if self.habits.shuffle:
+            self.habits.shuffle.shuffle(held)
+        for delivery in held:
+            self._start(delivery)
+        await self.drain()
+
     async def drain(self) -> None:
-        """Returns when everything that is queued by now is answered or given up."""
+        """Returns when everything that is queued by now, and not held, is answered or given up."""
         await asyncio.gather(*self._under_way)
 
     def _start(self, delivery: Delivery) -> asyncio.Task[None]:

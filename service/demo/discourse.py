@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final, Literal
 from urllib.parse import parse_qsl
 
-from fastapi import Depends, FastAPI, Request
+from fastapi import Depends, FastAPI, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
 
@@ -26,13 +26,15 @@ Json = dict[str, Any]
 Archetype = Literal["regular", "private_message"]
 
 _POSTS_A_PAGE: Final = 20
+_TOPICS_A_PAGE: Final = 30
+_REGULAR_POST: Final = 1
+_SMALL_ACTION: Final = 3
 _SHORTEST_POST: Final = 20
 _SHORTEST_TITLE: Final = 15
 _SHORTEST_PRIVATE_POST: Final = 10
 _SHORTEST_PRIVATE_TITLE: Final = 2
 _UNIQUE_FOR: Final = timedelta(minutes=5)
 _POST_CONSTANTS: Final[Json] = {
-    "post_type": 1,
     "reply_count": 0,
     "quote_count": 0,
     "incoming_link_count": 0,
@@ -59,7 +61,6 @@ _TOPIC_CONSTANTS: Final[Json] = {
     "views": 0,
     "like_count": 0,
     "visible": True,
-    "closed": False,
     "archived": False,
     "deleted_at": None,
     "featured_link": None,
@@ -67,7 +68,6 @@ _TOPIC_CONSTANTS: Final[Json] = {
     "pinned_at": None,
     "pinned_until": None,
     "unpinned": None,
-    "pinned": False,
     "deleted_by": None,
     "has_deleted": False,
     "bookmarked": None,
@@ -99,7 +99,10 @@ class ForumMember:
 
 @dataclass
 class ForumPost:
-    """A post. number: its place in the topic, from 1; raw: Markdown as written; version: grows with each edit."""
+    """A post, or the trace of an action such as closed.enabled.
+
+    number: its place in the topic, from 1; raw: Markdown as written; version: grows with each edit.
+    """
 
     id: int
     topic: int
@@ -111,6 +114,7 @@ class ForumPost:
     reply_to: int | None = None
     version: int = 1
     edit_reason: str | None = None
+    action: str | None = None
 
 
 @dataclass
@@ -125,7 +129,18 @@ class ForumTopic:
     category: int | None = None
     external_id: str | None = None
     participants: tuple[str, ...] = ()
+    is_closed: bool = False
+    is_pinned: bool = False
     posts: list[ForumPost] = field(default_factory=list)
+
+    @property
+    def written(self) -> list[ForumPost]:
+        """What people wrote, without the traces of actions."""
+        return [post for post in self.posts if post.action is None]
+
+    @property
+    def bumped(self) -> datetime:
+        return self.written[-1].created
 
     @property
     def is_private(self) -> bool:
@@ -192,6 +207,14 @@ class _Forum:
         self._announce("post", "post_created", self.show_post_in_webhook(post))
         return post
 
+    def set_closed(self, topic: ForumTopic, actor: str, *, is_closed: bool) -> None:
+        """Closes or reopens a topic: a small action tells of it first, then the topic itself."""
+        member, topic.is_closed = self.member(actor), is_closed
+        trace = self._append(topic, member.username, "", None)
+        trace.action = f"closed.{'enabled' if is_closed else 'disabled'}"
+        self._announce("post", "post_created", self.show_post_in_webhook(trace))
+        self._announce("topic", "topic_closed_status_updated", self._topic_in_webhook(topic))
+
     def edit(self, post: ForumPost, raw: str, reason: str | None = None) -> None:
         post.raw, post.edit_reason = raw, reason
         post.version += 1
@@ -226,7 +249,9 @@ class _Forum:
         return {
             **_POST_CONSTANTS,
             **self.show_member(post.author),
+            **({"action_code": post.action} if post.action else {}),
             "id": post.id,
+            "post_type": _SMALL_ACTION if post.action else _REGULAR_POST,
             "user_id": author.id,
             "display_username": author.name,
             "created_at": _show_instant(post.created),
@@ -235,7 +260,7 @@ class _Forum:
             "raw": post.raw,
             "post_number": post.number,
             "reply_to_post_number": post.reply_to,
-            "posts_count": len(topic.posts),
+            "posts_count": len(topic.written),
             "topic_id": topic.id,
             "topic_slug": topic.slug,
             "version": post.version,
@@ -263,9 +288,9 @@ class _Forum:
             "post_url": f"/t/{self.topics[post.topic].slug}/{post.topic}/{post.number}",
         }
 
-    def show_post_in_stream(self, reader: ForumMember, post: ForumPost) -> Json:
-        """A post in a topic's answer, which leaves out what was written and shows only what came of it."""
-        hidden = {"raw", "draft_sequence", "post_url", "posts_count"}
+    def show_post_in_stream(self, reader: ForumMember, post: ForumPost, *, with_raw: bool) -> Json:
+        """A post in a topic's answer, which shows what was written only when it is asked for, else what came of it."""
+        hidden = {"draft_sequence", "post_url", "posts_count", *(() if with_raw else ("raw",))}
         shown = {name: value for name, value in self.show_post_to(reader, post).items() if name not in hidden}
         return {**shown, "read": True, "link_counts": [], "reviewable_id": 0}
 
@@ -276,8 +301,8 @@ class _Forum:
             **self.show_post(post),
             "topic_title": topic.title,
             "topic_archetype": topic.archetype,
-            "topic_posts_count": len(topic.posts),
-            "topic_filtered_posts_count": len(topic.posts),
+            "topic_posts_count": len(topic.written),
+            "topic_filtered_posts_count": len(topic.written),
             "category_id": topic.category,
             "category_slug": None if topic.category is None else f"category-{topic.category}",
         }
@@ -294,15 +319,37 @@ class _Forum:
             "archetype": topic.archetype,
             "category_id": topic.category,
             **({"external_id": topic.external_id} if topic.external_id else {}),
+            "closed": topic.is_closed,
+            "pinned": topic.is_pinned,
             "user_id": self.member(topic.author).id,
-            "posts_count": len(topic.posts),
+            "posts_count": len(topic.written),
             "highest_post_number": last.number,
-            "reply_count": len(topic.posts) - 1,
+            "reply_count": len(topic.written) - 1,
             "participant_count": len({post.author for post in topic.posts}),
             "word_count": sum(len(post.raw.split()) for post in topic.posts),
             "created_at": _show_instant(topic.created),
             "last_posted_at": _show_instant(last.created),
         }
+
+    def show_list(self, topics: Sequence[ForumTopic], more: str | None) -> Json:
+        """A page of topics, each with who opened it; more: the address of the next page."""
+        listed = [
+            {
+                **self.show_topic(topic),
+                "bumped": True,
+                "bumped_at": _show_instant(topic.bumped),
+                "last_poster_username": topic.posts[-1].author,
+                "posters": [{"extras": None, "user_id": self.member(topic.author).id}],
+            }
+            for topic in topics
+        ]
+        authors = [self.member(author) for author in dict.fromkeys(topic.author for topic in topics)]
+        users = [
+            {**self.show_member(author.username), **({"moderator": True} if author.is_staff else {})}
+            for author in authors
+        ]
+        following = {"more_topics_url": more} if more else {}
+        return {"users": users, "topic_list": {"per_page": _TOPICS_A_PAGE, "topics": listed, **following}}
 
     def _topic_in_webhook(self, topic: ForumTopic) -> Json:
         ends = {"created_by": topic.author, "last_poster": topic.posts[-1].author}
@@ -352,6 +399,8 @@ class _Api:
             ("PUT", "/posts/{post_id}.json", self._update_post),
             ("GET", "/t/external_id/{external_id}.json", self._find_topic),
             ("GET", "/t/{topic_id}.json", self._get_topic),
+            ("GET", "/t/{topic_id}/posts.json", self._get_posts),
+            ("GET", "/latest.json", self._list_topics),
         ):
             app.add_api_route(path, endpoint, methods=[method], response_model=None)
         return app
@@ -392,13 +441,31 @@ class _Api:
                 return RedirectResponse(f"{self._forum.base_url}/t/{topic.id}.json", 302)
         raise UnknownNameError(external_id)
 
-    async def _get_topic(self, topic_id: int) -> Json:
+    async def _get_topic(self, topic_id: int, include_raw: str = "") -> Json:
         topic = self._readable(self._forum.topic(topic_id))
-        posts = [self._forum.show_post_in_stream(self._bot, post) for post in topic.posts[:_POSTS_A_PAGE]]
+        posts = self._shown(topic.posts[:_POSTS_A_PAGE], include_raw)
         ends = {"created_by": topic.author, "last_poster": topic.posts[-1].author}
         details = {name: self._forum.show_member(username) for name, username in ends.items()}
         stream = {"posts": posts, "stream": [post.id for post in topic.posts]}
         return {"post_stream": stream, **self._forum.show_topic(topic), "details": {**details, "can_create_post": True}}
+
+    async def _get_posts(
+        self, topic_id: int, post_ids: Annotated[list[int], Query(alias="post_ids[]")], include_raw: str = ""
+    ) -> Json:
+        topic = self._readable(self._forum.topic(topic_id))
+        chosen = [post for post in topic.posts if post.id in post_ids]
+        return {"post_stream": {"posts": self._shown(chosen, include_raw)}, "id": topic_id}
+
+    def _shown(self, posts: Sequence[ForumPost], include_raw: str) -> list[Json]:
+        return [self._forum.show_post_in_stream(self._bot, post, with_raw=bool(include_raw)) for post in posts]
+
+    async def _list_topics(self, category: int, page: int = 0) -> Json:
+        """The topics of a category, pinned ones first, then those with the latest posts."""
+        inside = [topic for topic in self._forum.topics.values() if topic.category == category]
+        ordered = sorted(inside, key=lambda topic: (topic.is_pinned, topic.bumped), reverse=True)
+        start, end = page * _TOPICS_A_PAGE, (page + 1) * _TOPICS_A_PAGE
+        more = f"/latest?category={category}&page={page + 1}" if ordered[end:] else None
+        return self._forum.show_list(ordered[start:end], more)
 
     async def _create_post(self, body: Body) -> Json:
         raw = _text(body, "raw")
@@ -406,10 +473,10 @@ class _Api:
         return self._forum.show_post_to(self._bot, post)
 
     def _create_reply(self, body: Json, raw: str) -> ForumPost:
-        try:
-            topic = self._readable(self._forum.topic(_number(body, "topic_id") or 0))
-        except UnknownNameError:
-            raise _DiscourseError(422, "The topic was closed or deleted in the meantime.") from None
+        known = self._forum.topics.get(_number(body, "topic_id") or 0)
+        if known is None or (known.is_closed and not self._bot.is_staff):
+            raise _DiscourseError(422, "The topic was closed or deleted in the meantime.")
+        topic = self._readable(known)
         self._check_length(raw, topic)
         self._check_unique(raw)
         return self._forum.reply(topic, self._bot.username, raw, _number(body, "reply_to_post_number"))
@@ -554,6 +621,16 @@ class DiscourseStandIn:
         post = self._forum.reply(self._forum.topic(topic), actor, raw, reply_to)
         await self.sender.drain()
         return post
+
+    async def close(self, topic: int, actor: str) -> None:
+        """Closes a topic to further posts."""
+        self._forum.set_closed(self._forum.topic(topic), actor, is_closed=True)
+        await self.sender.drain()
+
+    async def reopen(self, topic: int, actor: str) -> None:
+        """Opens a closed topic again."""
+        self._forum.set_closed(self._forum.topic(topic), actor, is_closed=False)
+        await self.sender.drain()
 
     async def edit_post(self, post: int, raw: str) -> None:
         """Rewrites a post, by its id."""

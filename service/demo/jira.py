@@ -15,20 +15,26 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from service.clock import Clock
+from service.demo._jira_agile import AgileApi
+from service.demo._jira_http import Door
+from service.demo._jira_live import LiveSite
 from service.demo._jira_markup import MENTION
-from service.demo._jira_rest import AgileApi, Door, PlatformApi
+from service.demo._jira_rest import PlatformApi
+from service.demo._jira_search_api import SearchApi
 from service.demo._jira_site import (
+    LINK_TYPES,
     Flavour,
     IssueFields,
     JiraComment,
     JiraError,
     JiraIssue,
+    JiraLink,
     JiraPerson,
-    JiraSite,
+    JiraRemoteLink,
     JiraSprint,
     UnknownNameError,
-    show_instant,
 )
+from service.demo._jira_views import show_instant
 from service.demo._sender import WebhookSender
 
 
@@ -36,8 +42,8 @@ class JiraStandIn:
     """A Jira of one flavour, with a bot's account and people who act in the story.
 
     Every action of people returns when the webhooks that it caused are answered or given up; it raises UnknownNameError
-    for a person, issue, sprint, status or type that is not there. Writes through `app` are done by the bot and send
-    webhooks too, which `sender.drain()` waits for. In comments, `[~id]` mentions a person on either flavour.
+    for a person, issue, sprint, status, type or phrase that is not there. Writes through `app` are done by the bot and
+    send webhooks too, which `sender.drain()` waits for. In comments, `[~id]` mentions a person on either flavour.
 
     clock: the site's time; sender: sends the webhooks once it has a target; token: the bot logs in with it; zone: the
     site's and the bot's, which timestamps are shown and JQL dates are read in; bot_id: the bot's account; bot_is_admin:
@@ -59,7 +65,7 @@ class JiraStandIn:
         bot_id: str = "crafty",
         bot_is_admin: bool = True,
     ) -> None:
-        self._site = JiraSite(flavour, clock, sender, ZoneInfo(zone), projects)
+        self._site = LiveSite(flavour, clock, sender, ZoneInfo(zone), projects)
         self.sender = sender
         self.bot = self.add_person(bot_id, "Crafty", timezone=zone, account_type="app")
         self.add_person(self.SYSTEM, "Jira", account_type="app")
@@ -92,6 +98,18 @@ class JiraStandIn:
     def comments(self, key: str) -> list[JiraComment]:
         """An issue's comments, oldest first."""
         return list(self._site.issue(key).comments.values())
+
+    def links(self, key: str) -> list[JiraLink]:
+        """The links that an issue has to others, oldest first."""
+        return self._site.links_of(self._site.issue(key))
+
+    def remote_links(self, key: str) -> list[JiraRemoteLink]:
+        """An issue's links to elsewhere, oldest first."""
+        return list(self._site.issue(key).remote_links.values())
+
+    def next_key(self, project: str) -> str:
+        """The key that the next issue of a project gets when the bot creates it; stories may take it for theirs."""
+        return self._site.next_key(project)
 
     def add_person(
         self, account: str, name: str, *, timezone: str = "UTC", account_type: Literal["atlassian", "app"] = "atlassian"
@@ -127,15 +145,26 @@ class JiraStandIn:
         self._site.announce_sprint("sprint_started", started)
         await self.sender.drain()
 
-    async def close_sprint(self, sprint: int, actor: str = SYSTEM) -> None:
-        """Closes a sprint; `actor` moves what is unfinished to the board's next sprint, else to the backlog."""
-        site, closed = self._site, self._site.sprint(sprint)
-        unfinished = [issue for issue in site.in_rank_order() if sprint in issue.sprints and not issue.is_done]
-        closed.state, closed.completed = "closed", site.clock()
-        site.announce_sprint("sprint_closed", closed)
-        following = site.next_sprint(closed.board)
-        site.move(unfinished, following.id if following else None, actor)
+    async def close_sprint(
+        self, sprint: int, actor: str = SYSTEM, *, into: int | Literal["next", "backlog"] = "next"
+    ) -> None:
+        """Closes a sprint; in the same act `actor` moves what is unfinished.
+
+        into: the id of a sprint; or the board's next one, and the backlog where there is none; or the backlog.
+        """
+        closed = self._site.sprint(sprint)
+        target = self._target(into, closed.board)
+        unfinished = [issue for issue in self._site.in_rank_order() if sprint in issue.sprints and not issue.is_done]
+        closed.state, closed.completed = "closed", self._site.clock()
+        self._site.announce_sprint("sprint_closed", closed)
+        self._site.move(unfinished, target, actor)
         await self.sender.drain()
+
+    def _target(self, into: int | Literal["next", "backlog"], board: int) -> int | None:
+        if isinstance(into, int):
+            return self._site.sprint(into).id
+        following = self._site.next_sprint(board) if into == "next" else None
+        return following.id if following else None
 
     async def create_issue(
         self, key: str, actor: str, *, sprint: int | None = None, **fields: Unpack[IssueFields]
@@ -150,6 +179,11 @@ class JiraStandIn:
         self._site.change(self._site.issue(key), actor, fields)
         await self.sender.drain()
 
+    async def label(self, key: str, actor: str, *, add: Sequence[str] = (), remove: Sequence[str] = ()) -> None:
+        """Adds and removes labels, and leaves the others alone."""
+        kept = [label for label in self._site.issue(key).labels if label not in remove]
+        await self.edit(key, actor, labels=list(dict.fromkeys([*kept, *add])))
+
     async def transition(self, key: str, actor: str, status: str) -> None:
         """Moves an issue to another status."""
         await self.edit(key, actor, status=status)
@@ -159,6 +193,17 @@ class JiraStandIn:
         target = None if sprint is None else self._site.sprint(sprint).id
         self._site.move([self._site.issue(key)], target, actor)
         await self.sender.drain()
+
+    async def link(self, key: str, phrase: str, other: str, actor: str) -> None:
+        """Links two issues. phrase: what the first one does to the other, such as "split from" or "blocks"."""
+        site = self._site
+        issue, linked = site.issue(key), site.issue(other)
+        for name, (outward, inward) in LINK_TYPES.items():
+            if phrase in {outward, inward}:
+                source, target = (issue, linked) if phrase == outward else (linked, issue)
+                site.link(source, name, target, actor)
+                return await self.sender.drain()
+        raise UnknownNameError(f"No link says '{phrase}'.")
 
     async def comment(self, key: str, actor: str, text: str) -> JiraComment:
         """Writes a comment. text: wiki markup, in which `[~id]` mentions a person."""
@@ -176,6 +221,7 @@ class JiraStandIn:
         app = FastAPI(openapi_url=None, dependencies=[Depends(Door(self._site, self.bot, token))])
         for version in (2, 3) if self._site.is_cloud else (2,):
             PlatformApi(self._site, self.bot, version, bot_is_admin=bot_is_admin).add_to(app)
+            SearchApi(self._site, self.bot, version).add_to(app)
             app.add_route(f"/rest/api/{version}/serverInfo", self._server_info)
         AgileApi(self._site, self.bot).add_to(app)
         app.add_exception_handler(JiraError, _answer_error)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from types import UnionType
 from typing import Any, Final, Literal
 
 import msgspec
 from pydantic import BaseModel, ConfigDict
 
-from service.actions import Action, Comment, EditComment, Recheck
+from service.actions import ASKING, Action, Comment, EditComment, Recheck
 from service.calendar import SprintWindow, TimeOff
 from service.contributions import Contribution
 from service.events import Event
@@ -19,9 +20,6 @@ from service.situation import Situation
 from service.texts import Block, Link, Message, Moment, Paragraph, small
 
 Outcome = Literal["act", "wait", "pass"]
-
-ASKING: Final = "missing"
-"""What the state of a comment begins with as long as the comment asks for something."""
 
 _WHY: Final = "Crafty, rule {rule}. On {ticket}: “@crafty why”."
 _WHY_OR_SNOOZE: Final = "Crafty, rule {rule}. On {ticket}: “@crafty why” or “@crafty snooze 2d”."
@@ -129,7 +127,7 @@ class Rule:
     params: type[RuleParams]
     check: Callable[[Any, Context], Verdict]
     doc: str
-    subject: type[Ticket | Contribution] = Ticket
+    subject: type[Ticket] | type[Contribution] | UnionType = Ticket
     can_snooze: bool = True
 
     @property

@@ -16,6 +16,15 @@ local function remember(subject, entry)
   redis.call('XADD', P .. 'timeline', 'MAXLEN', '~', 50000, '*', 'entry', entry)
 end
 
+-- What happened to a contribution: a note that is there already stays as it is.
+local function note(notes)
+  for _, one in ipairs(notes) do
+    local key = P .. 'contribution:' .. one[1]
+    redis.call('HSETNX', key, one[2], one[3])
+    redis.call('EXPIRE', key, 400 * DAY)
+  end
+end
+
 -- Something must be done at wish.due. Wishes of one key are one record: the later replaces the payload and the moment,
 -- but is never put off beyond `latest`, the first one's cap, nor hurried before a failed try may be repeated. What
 -- wish.once names is never done twice. While the record is being worked on, it is only marked, and whoever works on it

@@ -8,11 +8,22 @@ if record[1] ~= call.token then return 0 end
 
 for _, entry in ipairs(call.entries) do remember(entry[1], entry[2]) end
 for _, wish in ipairs(call.wishes) do want(wish, call.now) end
-for name, what in pairs(call.done) do redis.call('SET', P .. 'done:' .. name, what, 'EX', 120 * DAY) end
+note(call.notes)
+local own = (record[5] or '') .. ':' .. (record[6] or '')
+for name, what in pairs(call.done) do
+  redis.call('SET', P .. 'done:' .. name, what, 'EX', 120 * DAY)
+  redis.call('SADD', P .. 'acts:' .. own, name)
+  redis.call('EXPIRE', P .. 'acts:' .. own, 120 * DAY)
+end
 if call.case then
-  local case = P .. 'case:' .. call.case.name
-  redis.call('HSET', case, unpack(call.case.fields))
+  local case = P .. 'case:' .. own
+  redis.call('HSET', case, unpack(call.case))
   redis.call('EXPIRE', case, 120 * DAY)
+  redis.call(redis.call('HGET', case, 'open') == '1' and 'SADD' or 'SREM', P .. 'open', own)
+end
+if call.looked then
+  redis.call('HSET', P .. 'looked:' .. record[6], record[5], call.looked)
+  redis.call('EXPIRE', P .. 'looked:' .. record[6], 120 * DAY)
 end
 for _, line in ipairs(call.sent) do
   redis.call('HDEL', P .. 'sending:' .. call.key, line)
@@ -25,7 +36,7 @@ local is_wanted_again = record[2] ~= record[3]
 local next_due = tonumber(record[4] or call.now)
 if call.state == 'done' and redis.call('EXISTS', P .. 'lines:' .. call.key) == 1 then is_wanted_again = true end
 
-local case = P .. 'case:' .. (record[5] or '') .. ':' .. (record[6] or '')
+local case = P .. 'case:' .. own
 if call.state ~= 'retry' and not is_wanted_again and redis.call('HGET', case, 'writing') == call.key then
   redis.call('HDEL', case, 'writing')
   local look = 'look:' .. record[5] .. ':' .. record[6]
@@ -54,6 +65,10 @@ elseif call.state == 'failed' then
   redis.call('ZADD', P .. 'failed', call.now, call.key)
 elseif call.state == 'waiting' then
   redis.call('HSET', key, 'tries', 0, 'wanted', call.due)
+  wait_until(call.due)
+elseif call.state == 'held' then
+  redis.call('HSET', key, 'tries', 0, 'wanted', call.due, 'was_held', '1')
+  redis.call('DEL', P .. 'tried:' .. call.key)
   wait_until(call.due)
 else
   redis.call('HSET', key, 'blocked', '1')

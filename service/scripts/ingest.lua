@@ -22,6 +22,7 @@ redis.call('ZREMRANGEBYSCORE', P .. 'deliveries', '-inf', call.now - 30 * DAY * 
 
 for _, entry in ipairs(call.entries) do remember(entry[1], entry[2]) end
 
+note(call.notes)
 for _, name in ipairs(call.outdated) do redis.call('DEL', P .. 'cache:' .. name) end
 
 local woken = false

@@ -5,31 +5,41 @@ from __future__ import annotations
 import hashlib
 import re
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
 import structlog
 
 from service.clock import Clock
+from service.commands import commands_in
+from service.contributions import Contribution, contribution_from, notes_of
 from service.engine import Decision, Rulebook, evaluate
 from service.errors import Rejected
-from service.events import Event, Ignored, SprintChanged, TicketChanged, TicketDeleted
-from service.facts import Sprints, Team, Ticket
-from service.ledger import Delivery, Ledger, Site
-from service.queue import Queue, StaleRules, Taken, Wish, look
+from service.events import (
+    CommentPosted,
+    ContributionNoted,
+    Event,
+    Ignored,
+    SprintChanged,
+    TicketChanged,
+    TicketDeleted,
+)
+from service.facts import Sprints, Team, Ticket, Unknown
+from service.ledger import Contributed, Delivery, Ledger, Site
+from service.queue import Queue, StaleRules, Taken, Wish, look, look_again, sweep
 from service.settings import Settings
 from service.situation import Situation
-from service.webhooks import discourse, jira
+from service.webhooks import discourse, github, gitlab, jira
 from service.webhooks._signature import is_signed, is_token
 
 log = structlog.get_logger()
 
 _PLAIN_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
-_KEPT_HEADERS: Final = ("content-type", "user-agent", "x-atlassian-webhook-", "x-discourse-")
-_NOT_KEPT: Final = ("signature",)
+_KEPT_HEADERS: Final = ("content-type", "user-agent", "x-atlassian-webhook-", "x-discourse-", "x-github-", "x-gitlab-")
+_NOT_KEPT: Final = ("signature", "token")
 _RELOADS: Final = 5
 _LONGEST_NAME: Final = 128
 
@@ -78,10 +88,16 @@ class Intake:
         self._queue = queue
         self._ledger = ledger
         self._clock = clock
-        self._watched = frozenset(number for cell in settings.config.cells for number in cell.forum_categories)
+        self._categories = frozenset(number for cell in team.cells for number in cell.forum_categories)
+        self._repositories = frozenset(name for cell in team.cells for name in cell.repositories)
         self._site = Site()
         self._version = ""
-        self._sources = {"jira": self._jira(), "discourse": self._discourse()}
+        self._sources = {
+            "jira": self._jira(),
+            "discourse": self._discourse(),
+            "github": self._github(),
+            "gitlab": self._gitlab(),
+        }
 
     def check_configured(self, source: str) -> None:
         """Raises Rejected for a source that there is not, or whose secret is not set."""
@@ -128,8 +144,9 @@ class Intake:
             body=b"" if isinstance(event, Ignored) else zlib.compress(posted.body, level=1),
             marks=marks,
             decisions=decisions,
-            looks=[self._look(decision, posted.received) for decision in decisions if decision.mode != "off"],
+            looks=list(self._looks(event, decisions, posted.received)),
             outdated=_outdated(event),
+            noted=_noted(event),
         )
         first = await self._queue.ingest(taken, self._version)
         log.info("delivery.stored", delivery=delivery_id, source=name, event_name=delivery.event, duplicate=bool(first))
@@ -138,22 +155,43 @@ class Intake:
         return Answer(delivery=delivery_id, duplicate=False, decisions=[_shown(decision) for decision in decisions])
 
     def _decide(self, event: Event | Ignored, now: datetime) -> tuple[Decision, ...]:
-        if not isinstance(event, TicketChanged):
+        if isinstance(event, Ignored):
             return ()
-        situation = _known_of(event.ticket, self._team)
-        return evaluate(event, situation, team=self._team, book=self._book, now=now)
+        return tuple(
+            decision
+            for situation in self._situations(event)
+            for decision in evaluate(event, situation, team=self._team, book=self._book, now=now)
+        )
 
-    def _look(self, decision: Decision, now: datetime) -> Wish:
-        return look(decision, now, self._book.setting(decision.rule, decision.cell).settle)
+    def _situations(self, event: Event) -> Iterator[Situation]:
+        """What the event is about, as far as it tells; a ticket of a contributions project is a contribution too."""
+        bot = self._site.bots
+        match event:
+            case ContributionNoted():
+                yield Situation(event.contribution, bot=bot)
+            case TicketChanged(ticket=ticket) | CommentPosted(ticket=Ticket() as ticket):
+                yield Situation(*_known_of(ticket, self._team), bot=bot)
+                if self._team.cell_watching(ticket.project):
+                    yield Situation(_contributed(ticket), bot=bot)
+
+    def _looks(self, event: Event | Ignored, decisions: Iterable[Decision], now: datetime) -> Iterator[Wish]:
+        """The looks that follow; what people tell Crafty is looked at at once, what they edit after the settle time."""
+        is_settling = isinstance(event, TicketChanged)
+        for decision in decisions:
+            settle = self._book.setting(decision.rule, decision.cell).settle if is_settling else timedelta(0)
+            if decision.mode != "off":
+                yield look(decision, now, settle)
+        if isinstance(event, SprintChanged):
+            yield from (sweep(cell.name, now) for cell in self._team.cells if cell.board == event.sprint.board)
+        if isinstance(event, CommentPosted) and event.ticket is None and commands_in(event.text, self._site.bots):
+            told = [rule for rule in self._book.rules if CommentPosted in rule.concerns]
+            yield from (look_again(rule.name, event.issue, now) for rule in told if event.issue)
 
     def _own_doing(self, event: Event | Ignored) -> Event | Ignored:
         """Crafty's own comments and edits come back as events; they are recorded, and that is all."""
         if isinstance(event, Ignored) or event.actor is None:
             return event
-        is_ours = bool(event.actor.jira_ids & set(self._site.jira_bot)) or (
-            event.actor.discourse is not None and event.actor.discourse == self._site.discourse_bot
-        )
-        return Ignored("it is Crafty's own doing") if is_ours else event
+        return Ignored("it is Crafty's own doing") if self._site.is_ours(event.actor) else event
 
     def _jira(self) -> Source:
         secrets, tokens = self._settings.jira_webhook_secrets, self._settings.jira_webhook_tokens
@@ -183,7 +221,36 @@ class Intake:
 
     def _parse_discourse(self, posted: Posted, _: Site) -> tuple[str, Event | Ignored]:
         name, kind = (posted.headers.get(f"x-discourse-event{suffix}", "") for suffix in ("", "-type"))
-        return name, discourse.parse(name, kind, posted.body, self._watched, posted.received)
+        url = str(self._settings.discourse_url or "").rstrip("/")
+        return name, discourse.parse(name, kind, posted.body, self._categories, posted.received, url)
+
+    def _github(self) -> Source:
+        secrets = self._settings.github_webhook_secrets
+        return Source(
+            is_configured=lambda: bool(secrets),
+            is_genuine=lambda posted: is_signed(posted.headers.get("x-hub-signature-256"), posted.body, secrets),
+            parse=lambda posted, _: _parsed_as(github.parse, "x-github-event", posted, self._repositories),
+            identify=lambda posted: _marked("github", "", posted.headers.get("x-github-delivery"), posted.body),
+        )
+
+    def _gitlab(self) -> Source:
+        secrets = self._settings.gitlab_webhook_secrets
+        return Source(
+            is_configured=lambda: bool(secrets),
+            is_genuine=lambda posted: is_token(posted.headers.get("x-gitlab-token"), secrets),
+            parse=lambda posted, _: _parsed_as(gitlab.parse, "x-gitlab-event", posted, self._repositories),
+            identify=_identify_gitlab,
+        )
+
+
+def _parsed_as(
+    parse: Callable[[str, bytes, Container[str], datetime], Event | Ignored],
+    header: str,
+    posted: Posted,
+    watched: Container[str],
+) -> tuple[str, Event | Ignored]:
+    name = posted.headers.get(header, "")
+    return name, parse(name, posted.body, watched, posted.received)
 
 
 def _parsed(source: Source, posted: Posted, site: Site) -> tuple[str, Event | Ignored]:
@@ -196,14 +263,27 @@ def _parsed(source: Source, posted: Posted, site: Site) -> tuple[str, Event | Ig
         raise Rejected(400, "the body is not a JSON object in UTF-8") from None
 
 
-def _known_of(ticket: Ticket, team: Team) -> Situation:
+def _known_of(ticket: Ticket, team: Team) -> tuple[Ticket, Sprints]:
     """What a payload tells: the sprints that the ticket names, and that without an epic there is no epic owner."""
     known = ticket.known()
     if known.get("epic_key", "") is None:
         ticket = ticket.having(epic_owner=None)
     cell = team.cell_of(ticket.project)
-    sprints = cell.sprints_among(known["sprints"]) if cell and "sprints" in known else Sprints()
-    return Situation(ticket, sprints)
+    return ticket, cell.sprints_among(known["sprints"]) if cell and "sprints" in known else Sprints()
+
+
+def _contributed(ticket: Ticket) -> Contribution:
+    """The ticket as a contribution; where the payload tells too little of it, only which one it is."""
+    try:
+        return contribution_from(ticket.key, ticket.project, notes_of(ticket))
+    except Unknown:
+        return Contribution(key=ticket.key, place=ticket.project)
+
+
+def _noted(event: Event | Ignored) -> Contributed | None:
+    if not isinstance(event, ContributionNoted):
+        return None
+    return Contributed(key=event.contribution.key, place=event.contribution.place, notes=event.notes)
 
 
 def _outdated(event: Event | Ignored) -> list[str]:
@@ -225,6 +305,15 @@ def _identify_discourse(posted: Posted) -> tuple[str, list[str]]:
     event = posted.headers.get("x-discourse-event", "")
     shown, marks = _marked("discourse", instance, name, posted.body)
     return shown, [*marks, f"discourse:{instance}:{event}:{_digest(posted.body)}"]
+
+
+def _identify_gitlab(posted: Posted) -> tuple[str, list[str]]:
+    """Idempotency-Key tells deliveries apart; without one there is only the event's id, which related hooks share."""
+    given = posted.headers.get("idempotency-key")
+    if given:
+        return _marked("gitlab", "", given, posted.body)
+    shown, marks = _marked("gitlab", "", posted.headers.get("x-gitlab-event-uuid"), posted.body)
+    return shown, [f"{mark}:{_digest(posted.body)}" for mark in marks]
 
 
 def _marked(source: str, instance: str, given: str | None, body: bytes) -> tuple[str, list[str]]:

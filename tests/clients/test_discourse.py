@@ -1,14 +1,17 @@
-"""Discourse: topics are read, answered and opened once."""
+"""Discourse: topics are read whole, answered and opened once."""
 
 import json
 import re
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 import pytest
 import respx
 
 from service.clients.discourse import Discourse, Topic, connect
+from service.contributions import Note
 from service.errors import CannotAct, NotFound, TryLater
 from service.facts import Person
 from service.texts import Message, Paragraph, Text
@@ -25,8 +28,77 @@ TOPIC = {
     "archetype": "regular",
     "closed": False,
     "archived": False,
-    "post_stream": {"posts": [], "stream": [1, 2, 3]},
+    "slug": "sprint-12-checkpoint",
+    "created_at": "2026-11-03T09:00:00.000Z",
+    "last_posted_at": "2026-11-03T12:00:00.000Z",
+    "post_stream": {"posts": [], "stream": []},
 }
+OPENED = datetime(2026, 11, 3, 9, 0, tzinfo=UTC)
+CARLA = Person(name="Carla", discourse="carla")
+OURS = Person(name="Crafty", discourse="Crafty")
+
+
+def post(number: int, **changes: Any) -> dict[str, Any]:
+    """A post as a topic shows it, by Carla, the first at nine and then one an hour; its id is 100 and its number."""
+    usual: dict[str, Any] = {
+        "id": 100 + number,
+        "topic_id": 77,
+        "post_number": number,
+        "post_type": 1,
+        "user_id": 5,
+        "username": "carla",
+        "name": "Carla",
+        "admin": False,
+        "moderator": False,
+        "staff": False,
+        "primary_group_name": None,
+        "created_at": f"2026-11-03T{8 + number:02}:00:00.000Z",
+        "reply_to_post_number": None,
+        "hidden": False,
+        "user_deleted": False,
+        "deleted_at": None,
+        "raw": "Words",
+    }
+    return {**usual, **changes}
+
+
+def topic_of(*posts: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    """A topic whose answer shows all of these posts."""
+    return {**TOPIC, "post_stream": {"posts": posts, "stream": [one["id"] for one in posts]}, **changes}
+
+
+def listed(number: int, hours: float, **changes: Any) -> dict[str, Any]:
+    """A topic in a list, by Carla, with its last activity so many hours after nine."""
+    usual: dict[str, Any] = {
+        "id": number,
+        "title": f"Topic {number}",
+        "slug": f"topic-{number}",
+        "archetype": "regular",
+        "category_id": 7,
+        "created_at": "2026-11-03T09:00:00.000Z",
+        "bumped_at": (OPENED + timedelta(hours=hours)).isoformat(),
+        "pinned": False,
+        "posters": [{"user_id": 5, "description": "Original Poster"}, {"user_id": 6, "description": "Frequent Poster"}],
+    }
+    return {**usual, **changes}
+
+
+def page(*topics: dict[str, Any], more: bool = False) -> dict[str, Any]:
+    """A page of a list. more: whether another one follows."""
+    users = [{"id": 5, "username": "carla", "name": "Carla"}, {"id": 6, "username": "Crafty", "name": "Crafty"}]
+    following = {"more_topics_url": "/latest?page=1"} if more else {}
+    return {"users": users, "topic_list": {"topics": topics, **following}}
+
+
+def opened(**changes: Any) -> Note:
+    url = "https://forum.example/t/sprint-12-checkpoint/77"
+    usual = {"by": CARLA, "title": "Sprint 12: checkpoint", "url": url, "kind": "topic"}
+    return Note(**{"what": "opened", "at": OPENED, **usual, **changes})
+
+
+def answered(number: int, **changes: Any) -> Note:
+    at = OPENED + timedelta(hours=number - 1)
+    return Note(**{"what": "answered", "at": at, "by": CARLA, "id": f"post-{number}", **changes})
 
 
 @pytest.fixture
@@ -44,6 +116,8 @@ def server() -> Iterator[respx.MockRouter]:
         )
         router.get("/t/77.json", name="topic").respond(json=TOPIC)
         router.get(path__startswith="/t/external_id/", name="external").respond(404)
+        router.get("/t/77/posts.json", name="others")
+        router.get("/latest.json", name="latest").respond(json=page())
         router.post("/posts.json", name="posts").respond(json=POST)
         yield router
 
@@ -101,9 +175,197 @@ async def test_a_topic_that_is_not_there_is_not_found(forum: Discourse, server: 
         await forum.topic(77)
 
 
+@pytest.mark.parametrize(
+    ("topic", "notes"),
+    [
+        pytest.param(topic_of(post(1)), [opened()], id="nobody answered"),
+        pytest.param(
+            topic_of(post(1, staff=True, primary_group_name="team")),
+            [opened(is_member=True, groups=("team",))],
+            id="the author's rights and group",
+        ),
+        pytest.param(topic_of(post(1), post(2)), [opened(), answered(2)], id="an answer"),
+        pytest.param(
+            topic_of(post(1), post(2, raw="@crafty why")),
+            [opened(), answered(2, text="@crafty why")],
+            id="an answer that speaks to us",
+        ),
+        pytest.param(
+            topic_of(post(1), post(2, username="Crafty", name="Crafty", user_id=9)),
+            [opened(), answered(2, by=OURS, is_bot=True)],
+            id="our own answer is a bot's",
+        ),
+        pytest.param(
+            topic_of(
+                post(1), post(2, post_type=4), post(3, hidden=True), post(4, post_type=3, action_code="split_topic")
+            ),
+            [opened()],
+            id="what answers nobody",
+        ),
+        pytest.param(
+            topic_of(post(1), post(2, post_type=3, action_code="closed.enabled"), closed=True),
+            [opened(), Note(what="closed", at=OPENED + timedelta(hours=1), by=CARLA)],
+            id="somebody closed it",
+        ),
+        pytest.param(
+            topic_of(post(1), closed=True),
+            [opened(), Note(what="closed", at=OPENED + timedelta(hours=3))],
+            id="closed without a trace",
+        ),
+        pytest.param(
+            topic_of(post(1), archived=True, last_posted_at=None),
+            [opened(), Note(what="closed", at=OPENED)],
+            id="archived without a trace, and without an answer",
+        ),
+        pytest.param(
+            topic_of(post(1), closed=True, deleted_at="2026-11-03T10:00:00Z", deleted_by={"id": 8, "username": "dan"}),
+            [
+                opened(),
+                Note(what="closed", at=OPENED + timedelta(hours=1), by=Person(name="dan", discourse="dan")),
+            ],
+            id="deleted, as the staff may see it",
+        ),
+    ],
+)
+async def test_a_topic_is_read_as_notes(
+    forum: Discourse, server: respx.MockRouter, topic: dict[str, Any], notes: list[Note]
+) -> None:
+    server["topic"].respond(json=topic)
+    assert await forum.notes("topic:77") == tuple(notes)
+    assert server["topic"].calls.last.request.url.params["include_raw"] == "true"
+
+
+async def test_the_posts_that_a_topic_does_not_show_are_read_by_the_hundred(
+    forum: Discourse, server: respx.MockRouter
+) -> None:
+    server["topic"].respond(json={**TOPIC, "post_stream": {"posts": [post(1)], "stream": list(range(101, 252))}})
+    server["others"].side_effect = [
+        httpx.Response(200, json={"post_stream": {"posts": [post(2)]}}),
+        httpx.Response(200, json={"post_stream": {"posts": [post(3)]}}),
+    ]
+    assert await forum.notes("topic:77") == (opened(), answered(2), answered(3))
+    first, second = (call.request.url.params for call in server["others"].calls)
+    assert first.get_list("post_ids[]") == [str(number) for number in range(102, 202)]
+    assert second.get_list("post_ids[]") == [str(number) for number in range(202, 252)]
+    assert (first["include_raw"], second["include_raw"]) == ("true", "true")
+
+
+async def test_of_a_very_long_topic_the_first_and_the_latest_posts_are_read(
+    forum: Discourse, server: respx.MockRouter
+) -> None:
+    server["topic"].respond(json={**TOPIC, "post_stream": {"posts": [post(1)], "stream": list(range(101, 1101))}})
+    server["others"].respond(json={"post_stream": {"posts": []}})
+    assert await forum.notes("topic:77") == (opened(),)
+    asked = [number for call in server["others"].calls for number in call.request.url.params.get_list("post_ids[]")]
+    assert asked == [str(number) for number in range(601, 1101)]
+
+
+async def test_a_private_message_is_not_read(forum: Discourse, server: respx.MockRouter) -> None:
+    server["topic"].respond(json=topic_of(post(1), archetype="private_message", category_id=None))
+    with pytest.raises(NotFound, match="private message"):
+        await forum.notes("topic:77")
+
+
+async def test_the_topics_of_a_category_are_listed_by_activity(forum: Discourse, server: respx.MockRouter) -> None:
+    server["latest"].respond(json=page(listed(77, 2)))
+    ((key, note),) = await forum.recent(7, OPENED)
+    assert key == "topic:77"
+    assert note == opened(title="Topic 77", url="https://forum.example/t/topic-77/77")
+    asked = server["latest"].calls.last.request.url.params
+    assert dict(asked) == {"category": "7", "no_subcategories": "true", "order": "activity", "page": "0"}
+
+
+@pytest.mark.parametrize(
+    ("pages", "found"),
+    [
+        pytest.param([page()], [], id="an empty category"),
+        pytest.param([page(listed(1, 0))], [1], id="something was written at that very moment"),
+        pytest.param([page(listed(1, -0.01))], [], id="the last thing was written before"),
+        pytest.param([page(listed(1, 2), listed(2, 1), more=True), page(listed(3, 1))], [1, 2, 3], id="pages"),
+        pytest.param([page(listed(1, 2), listed(2, -1), more=True)], [1], id="an older one ends it"),
+        pytest.param(
+            [page(listed(1, -9, pinned=True), listed(2, 2), more=True), page(listed(3, 1), listed(4, -1), more=True)],
+            [2, 3],
+            id="an older one that is pinned does not end it",
+        ),
+        pytest.param([page(listed(1, 3, pinned=True), listed(2, 1))], [1, 2], id="a pinned one may be recent"),
+        pytest.param(
+            [page(listed(1, 2), listed(2, 1), more=True), page(listed(2, 1), listed(3, 1))],
+            [1, 2, 3],
+            id="a topic that moved to the next page meanwhile",
+        ),
+        pytest.param([page(listed(1, 2), more=True), page(more=True)], [1], id="an empty page"),
+    ],
+)
+async def test_recent_topics(
+    forum: Discourse, server: respx.MockRouter, pages: list[dict[str, Any]], found: list[int]
+) -> None:
+    server["latest"].side_effect = [httpx.Response(200, json=one) for one in pages]
+    recent = await forum.recent(7, OPENED)
+    assert [key for key, _ in recent] == [f"topic:{number}" for number in found]
+    assert [call.request.url.params["page"] for call in server["latest"].calls] == [str(n) for n in range(len(pages))]
+
+
+@pytest.mark.parametrize(
+    ("topic", "author", "is_bot"),
+    [
+        pytest.param(listed(1, 1, posters=[{"user_id": 6}]), OURS, True, id="our own topic is a bot's"),
+        pytest.param(listed(1, 1, posters=[]), None, False, id="a topic by nobody"),
+        pytest.param(listed(1, 1, posters=[{"user_id": 99}]), None, False, id="an author who is not shown"),
+    ],
+)
+async def test_who_opened_a_recent_topic(
+    forum: Discourse, server: respx.MockRouter, topic: dict[str, Any], author: Person | None, is_bot: bool
+) -> None:
+    server["latest"].respond(json=page(topic))
+    ((_, note),) = await forum.recent(7, OPENED)
+    assert (note.by, note.is_bot) == (author, is_bot)
+
+
 async def test_a_reply_goes_into_its_topic(forum: Discourse, server: respx.MockRouter) -> None:
     assert await forum.reply(77, HELLO) == 501
     assert json.loads(server["posts"].calls.last.request.content) == {"topic_id": 77, "raw": "Hello"}
+
+
+async def test_a_reply_answers_a_post(forum: Discourse, server: respx.MockRouter) -> None:
+    await forum.reply(77, HELLO, post=3)
+    body = json.loads(server["posts"].calls.last.request.content)
+    assert body == {"topic_id": 77, "raw": "Hello", "reply_to_post_number": 3}
+    assert not server["topic"].called
+
+
+@pytest.mark.parametrize(
+    ("answers", "to", "standing"),
+    [
+        pytest.param([], 3, None, id="nobody answered"),
+        pytest.param([post(4, username="Crafty", reply_to_post_number=3)], 3, 104, id="we answered"),
+        pytest.param([post(4, username="crafty", reply_to_post_number=2)], 3, None, id="we answered another post"),
+        pytest.param([post(4, username="crafty", raw="Hello")], 3, None, id="we wrote the same to nobody"),
+        pytest.param([post(4, reply_to_post_number=3)], 3, None, id="somebody else answered"),
+        pytest.param([post(4, username="crafty", raw="Hello\n")], None, 104, id="we wrote the same"),
+        pytest.param([post(4, username="crafty", raw="Hello there")], None, None, id="we wrote something else"),
+        pytest.param([post(4, raw="Hello")], None, None, id="somebody else wrote the same"),
+        pytest.param(
+            [post(4, username="crafty", reply_to_post_number=3, deleted_at="2026-11-03T14:00:00Z")],
+            3,
+            104,
+            id="our answer was deleted, and does not come back",
+        ),
+    ],
+)
+async def test_a_second_try_writes_only_what_does_not_stand_yet(
+    forum: Discourse, server: respx.MockRouter, answers: list[dict[str, Any]], to: int | None, standing: int | None
+) -> None:
+    server["topic"].respond(json=topic_of(post(1), post(2), post(3), *answers))
+    assert await forum.reply(77, HELLO, post=to, is_retry=True) == (standing or 501)
+    assert server["posts"].called is (standing is None)
+
+
+async def test_a_second_try_that_can_not_look_writes_nothing(forum: Discourse, server: respx.MockRouter) -> None:
+    server["topic"].respond(429, headers={"Retry-After": "60"})
+    with pytest.raises(TryLater):
+        await forum.reply(77, HELLO, post=3, is_retry=True)
+    assert not server["posts"].called
 
 
 async def test_a_reply_that_waits_for_a_moderator_has_no_id(forum: Discourse, server: respx.MockRouter) -> None:

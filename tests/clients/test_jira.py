@@ -3,7 +3,7 @@
 import json
 from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import httpx
@@ -13,7 +13,7 @@ import respx
 from service.clients._jira_answers import KeyedComment
 from service.clients.jira import Jira, connect
 from service.errors import CannotAct, CraftyError, NotFound, TryLater
-from service.facts import Person, Sprint, Ticket
+from service.facts import Person, Remark, Sprint, SprintMove, StatusChange, Ticket
 from service.jira_shapes import FieldMap
 from service.texts import Mention, Message, Paragraph, Text, to_adf
 
@@ -88,11 +88,13 @@ def history(created: str, *items: dict[str, Any]) -> dict[str, Any]:
     return {"id": "1", "author": CLOUD_USER, "created": created, "items": list(items)}
 
 
+MENTION = {"type": "mention", "attrs": {"id": "y"}}
 STATUS = {
     "field": "status",
     "fieldtype": "jira",
     "fieldId": "status",
     "from": "1",
+    "fromString": "Backlog",
     "to": "3",
     "toString": "In progress",
 }
@@ -173,7 +175,124 @@ async def test_a_ticket_is_read_with_only_what_it_needs(
     assert query["expand"] == "changelog"
     wanted = set(query["fields"].split(","))
     assert {"summary", "status", "parent", "statuscategorychangedate", "customfield_10016"} <= wanted
-    assert not {"*all", "description", "comment"} & wanted
+    assert {"labels", "description", "issuelinks", "creator", "timeestimate", "comment"} <= wanted
+    assert "*all" not in wanted
+
+
+async def test_a_ticket_is_read_by_jira_s_number_of_it(cloud: Jira, server: respx.MockRouter) -> None:
+    server.get(f"{CLOUD}/rest/api/3/issue/10100").respond(json=issue())
+    assert (await cloud.ticket("10100")).key == "SE-1"
+
+
+async def test_what_a_site_does_not_use_is_empty_and_its_past_is_unknown_where_jira_shows_none(
+    cloud: Jira, server: respx.MockRouter
+) -> None:
+    server.get(f"{CLOUD}/rest/api/3/issue/SE-1").respond(json=issue())
+    ticket = await cloud.ticket("SE-1")
+    assert (ticket.labels, ticket.links, ticket.description, ticket.original_estimate) == ((), (), None, None)
+    assert {"remarks", "sprint_moves", "status_changes"}.isdisjoint(ticket.known())
+
+
+def said(number: int, created: str = CREATED, body: Any = "Hello [~accountid:x]") -> dict[str, Any]:
+    return {"id": str(number), "author": CLOUD_USER, "body": body, "created": created}
+
+
+def page_of(*comments: dict[str, Any], total: int | None = None) -> dict[str, Any]:
+    listed = list(comments)
+    return {"comments": listed, "startAt": 0, "maxResults": 100, "total": len(listed) if total is None else total}
+
+
+async def test_comments_come_with_the_ticket_oldest_first(
+    either: tuple[Jira, str, str], server: respx.MockRouter
+) -> None:
+    jira, _, root = either
+    document = {"type": "doc", "version": 1, "content": [{"type": "paragraph", "content": [MENTION]}]}
+    comments = page_of(said(2, UPDATED, document), said(1))
+    route = server.get(f"{root}/issue/SE-1").respond(json=issue(comment=comments))
+    assert (await jira.ticket("SE-1")).remarks == (
+        Remark(id="1", at=datetime(2026, 11, 2, 9, tzinfo=UTC), author=ANN, text="Hello [~x]", mentions=("x",)),
+        Remark(id="2", at=datetime(2026, 11, 12, 9, tzinfo=UTC), author=ANN, text="[~y]", mentions=("y",)),
+    )
+    assert route.call_count == 1
+
+
+async def test_comments_that_the_ticket_does_not_show_are_read_by_themselves(
+    either: tuple[Jira, str, str], server: respx.MockRouter
+) -> None:
+    jira, _, root = either
+    server.get(f"{root}/issue/SE-1").respond(json=issue(comment=page_of(said(3), total=3)))
+    pages = [page_of(said(1), said(2), total=3), page_of(said(3), total=3)]
+    route = server.get(f"{root}/issue/SE-1/comment").mock(
+        side_effect=[httpx.Response(200, json=page) for page in pages]
+    )
+    assert [remark.id for remark in (await jira.ticket("SE-1")).remarks] == ["1", "2", "3"]
+    assert [query_of(route, call)["startAt"] for call in range(2)] == ["0", "2"]
+
+
+MOVE = {"field": "Sprint", "fieldtype": "custom", "fieldId": "customfield_10020", "from": "36", "to": "36, 37"}
+
+
+@pytest.mark.parametrize("order", [1, -1], ids=["the oldest first", "the newest first"])
+async def test_the_history_is_told_oldest_first_with_who_did_it(
+    either: tuple[Jira, str, str], server: respx.MockRouter, order: int
+) -> None:
+    jira, _, root = either
+    histories = [history(CREATED, STATUS), history(UPDATED, MOVE, LABELS)][::order]
+    route = server.get(f"{root}/issue/SE-1").respond(
+        json={**issue(), "changelog": {"histories": histories, "total": 2}}
+    )
+    ticket = await jira.ticket("SE-1")
+    at = datetime(2026, 11, 12, 9, tzinfo=UTC)
+    assert ticket.sprint_moves == (SprintMove(at=at, by=ANN, before=(36,), after=(36, 37)),)
+    assert ticket.status_changes == (
+        StatusChange(at=datetime(2026, 11, 2, 9, tzinfo=UTC), by=ANN, before="Backlog", after="In progress"),
+    )
+    assert route.call_count == 1
+
+
+async def test_changes_of_one_instant_come_in_the_order_of_their_ids(cloud: Jira, server: respx.MockRouter) -> None:
+    back = {**MOVE, "from": "36, 37", "to": "36"}
+    histories = [{**history(UPDATED, back), "id": "10"}, {**history(UPDATED, MOVE), "id": "9"}]
+    server.get(f"{CLOUD}/rest/api/3/issue/SE-1").respond(json={**issue(), "changelog": {"histories": histories}})
+    assert [move.after for move in (await cloud.ticket("SE-1")).sprint_moves] == [(36, 37), (36,)]
+
+
+async def test_the_cloud_s_history_is_read_by_itself_when_it_was_cut(cloud: Jira, server: respx.MockRouter) -> None:
+    cut = {"histories": [history(UPDATED, LABELS)], "total": 3}
+    server.get(f"{CLOUD}/rest/api/3/issue/SE-1").respond(json={**issue(), "changelog": cut})
+    pages = [
+        {"values": [history(CREATED, STATUS), history(CREATED, MOVE)], "total": 3, "isLast": False},
+        {"values": [history(UPDATED, LABELS)], "total": 3, "isLast": True},
+    ]
+    route = server.get(f"{CLOUD}/rest/api/3/issue/SE-1/changelog").mock(
+        side_effect=[httpx.Response(200, json=page) for page in pages]
+    )
+    ticket = await cloud.ticket("SE-1")
+    assert (len(ticket.sprint_moves), len(ticket.status_changes)) == (1, 1)
+    assert ticket.entered_status_at == datetime(2026, 11, 2, 9, tzinfo=UTC)
+    assert [query_of(route, call)["startAt"] for call in range(2)] == ["0", "2"]
+
+
+async def test_data_center_s_history_is_all_there_is(center: Jira, server: respx.MockRouter) -> None:
+    changelog = {"histories": [history(UPDATED, MOVE)], "total": 3}
+    server.get(f"{CENTER}/rest/api/2/issue/SE-1").respond(json={**issue(), "changelog": changelog})
+    assert len((await center.ticket("SE-1")).sprint_moves) == 1
+
+
+@pytest.mark.parametrize(
+    "comments",
+    [
+        pytest.param({"comments": []}, id="a page without a total"),
+        pytest.param(page_of({"id": "1", "body": "x"}), id="a comment without a date"),
+        pytest.param(page_of(said(1, body=7)), id="a comment that says a number"),
+    ],
+)
+async def test_comments_of_another_shape_are_for_a_person(
+    cloud: Jira, server: respx.MockRouter, comments: dict[str, Any]
+) -> None:
+    server.get(f"{CLOUD}/rest/api/3/issue/SE-1").respond(json=issue(comment=comments))
+    with pytest.raises(CannotAct, match="of another shape"):
+        await cloud.ticket("SE-1")
 
 
 async def test_a_moved_ticket_comes_with_its_new_key(cloud: Jira, server: respx.MockRouter) -> None:
@@ -226,12 +345,6 @@ async def test_a_moved_ticket_comes_with_its_new_key(cloud: Jira, server: respx.
             {"statuscategorychangedate": None},
             datetime(2026, 11, 2, 9, tzinfo=UTC),
             id="the creation when the whole changelog knows no change",
-        ),
-        pytest.param(
-            {"total": 2, "histories": [history(UPDATED, LABELS)]},
-            {},
-            datetime(2026, 11, 12, 9, tzinfo=UTC),
-            id="the update when the changelog is cut",
         ),
         pytest.param(None, {}, datetime(2026, 11, 12, 9, tzinfo=UTC), id="the update when there is no changelog"),
         pytest.param(
@@ -416,7 +529,30 @@ async def test_an_error_on_a_later_page_is_not_an_end(cloud: Jira, server: respx
         await found(cloud, "project = SE")
 
 
+@pytest.mark.parametrize(
+    ("found_keys", "expected"), [(["SE-3", "SE-9"], "SE-3"), ([], None)], ids=["the first of two", "none"]
+)
+async def test_a_ticket_is_found_by_its_label(
+    either: tuple[Jira, str, str], server: respx.MockRouter, found_keys: list[str], expected: str | None
+) -> None:
+    jira, _, root = either
+    issues = [{"key": key, "fields": {"summary": "x"}} for key in found_keys]
+    route = server.post(url__startswith=f"{root}/search").respond(json={"issues": issues, "total": 500})
+    assert await jira.find_by_label("SE", 'crafty-"a\\b') == expected
+    assert body_of(route)["jql"] == 'project = "SE" AND labels = "crafty-\\"a\\\\b" ORDER BY key'
+
+
 # Sprints and ranks
+
+
+async def test_a_sprint_is_read_with_the_moment_of_its_close(
+    either: tuple[Jira, str, str], server: respx.MockRouter
+) -> None:
+    jira, site, _ = either
+    closed = {"id": 36, "name": "Sprint 11", "state": "closed", "originBoardId": 12, "completeDate": UPDATED}
+    server.get(f"{site}/rest/agile/1.0/sprint/36").respond(json=closed)
+    at = datetime(2026, 11, 12, 9, tzinfo=UTC)
+    assert await jira.sprint(36) == Sprint(id=36, name="Sprint 11", state="closed", board=12, completed_at=at)
 
 
 async def test_sprints_are_read_over_all_pages(either: tuple[Jira, str, str], server: respx.MockRouter) -> None:
@@ -730,6 +866,140 @@ async def test_a_user_field_names_the_person(either: tuple[Jira, str, str], serv
     await jira.set_user_field("SE-1", "customfield_10030", ANN)
     user = {"accountId" if site == CLOUD else "name": ANN.jira}
     assert body_of(route) == {"fields": {"customfield_10030": user}}
+
+
+async def test_a_field_for_several_people_gets_a_list(cloud: Jira, server: respx.MockRouter) -> None:
+    route = server.put(f"{CLOUD}/rest/api/3/issue/SE-1").mock(
+        side_effect=[httpx.Response(400, json={"errors": {"customfield_10030": "data was not an array"}}), OK]
+    )
+    await cloud.set_user_field("SE-1", "customfield_10030", ANN)
+    assert body_of(route) == {"fields": {"customfield_10030": [{"accountId": ANN.jira}]}}
+
+
+@pytest.mark.parametrize(("status", "calls"), [(400, 2), (403, 1)], ids=["refused both ways", "forbidden"])
+async def test_a_user_field_that_is_refused_tells_the_first_reason(
+    cloud: Jira, server: respx.MockRouter, status: int, calls: int
+) -> None:
+    route = server.put(f"{CLOUD}/rest/api/3/issue/SE-1").mock(
+        side_effect=[httpx.Response(status, json={"errorMessages": [word]}) for word in ("first", "second")]
+    )
+    with pytest.raises(CannotAct, match="first"):
+        await cloud.set_user_field("SE-1", "customfield_10030", ANN)
+    assert route.call_count == calls
+
+
+DUE = date(2026, 11, 17)
+OK = httpx.Response(204)
+MADE = httpx.Response(201, json={"id": "10200", "key": "SE-9", "self": f"{CLOUD}/rest/api/3/issue/10200"})
+
+
+async def made(jira: Jira, summary: str = "Answer a pull request", assignee: Person | None = ANN) -> str:
+    return await jira.create_ticket(
+        "SE", "Task", summary, HELLO, due=DUE, epic="SE-2", assignee=assignee, labels=("community", "crafty-abc")
+    )
+
+
+async def test_the_cloud_makes_a_ticket_under_its_parent_with_a_document(cloud: Jira, server: respx.MockRouter) -> None:
+    route = server.post(f"{CLOUD}/rest/api/3/issue").mock(MADE)
+    assert await made(cloud) == "SE-9"
+    assert body_of(route)["fields"] == {
+        "project": {"key": "SE"},
+        "issuetype": {"name": "Task"},
+        "summary": "Answer a pull request",
+        "description": to_adf(HELLO),
+        "labels": ["community", "crafty-abc"],
+        "duedate": "2026-11-17",
+        "parent": {"key": "SE-2"},
+        "assignee": {"accountId": ANN.jira},
+    }
+
+
+@pytest.mark.parametrize("field", ["customfield_10014", None], ids=["with an Epic Link field", "without one"])
+async def test_data_center_makes_a_ticket_with_an_epic_link_where_it_has_that_field(
+    center: Jira, server: respx.MockRouter, field: str | None
+) -> None:
+    center.fields = FieldMap(epic_link=field)
+    route = server.post(f"{CENTER}/rest/api/2/issue").mock(MADE)
+    assert await made(center) == "SE-9"
+    sent = body_of(route)["fields"]
+    assert (sent["description"], sent["assignee"]) == (f"Hello [~{ANN.jira}]", {"name": ANN.jira})
+    assert {name: value for name, value in sent.items() if value == "SE-2"} == ({field: "SE-2"} if field else {})
+
+
+async def test_somebody_without_an_account_leaves_a_new_ticket_unassigned(
+    cloud: Jira, server: respx.MockRouter
+) -> None:
+    route = server.post(f"{CLOUD}/rest/api/3/issue").mock(MADE)
+    await made(cloud, assignee=Person(name="Bob"))
+    assert "assignee" not in body_of(route)["fields"]
+
+
+@pytest.mark.parametrize(
+    ("summary", "sent"),
+    [
+        pytest.param("a\nb \t c", "a b c", id="lines become one"),
+        pytest.param("a" * 255, "a" * 255, id="as long as Jira takes"),
+        pytest.param("a" * 256, "a" * 255, id="one letter longer"),
+        pytest.param("a" * 254 + "🙂", "a" * 254, id="a letter that counts as two is not halved"),
+        pytest.param("a" * 253 + "🙂b", "a" * 253 + "🙂", id="a letter that counts as two and fits"),
+    ],
+)
+async def test_a_summary_is_one_line_that_jira_takes(
+    cloud: Jira, server: respx.MockRouter, summary: str, sent: str
+) -> None:
+    route = server.post(f"{CLOUD}/rest/api/3/issue").mock(MADE)
+    await made(cloud, summary)
+    assert body_of(route)["fields"]["summary"] == sent
+
+
+@pytest.mark.parametrize(
+    ("errors", "left_out"),
+    [
+        pytest.param({"duedate": "Field 'duedate' cannot be set."}, {"duedate"}, id="the due date"),
+        pytest.param({"assignee": "User cannot be assigned issues."}, {"assignee"}, id="the assignee"),
+        pytest.param({"parentId": "Does not belong to the hierarchy."}, {"parent"}, id="a parent that does not fit"),
+        pytest.param({"duedate": "no", "parent": "no"}, {"duedate", "parent"}, id="two of them"),
+    ],
+)
+async def test_what_jira_refuses_and_a_ticket_can_do_without_is_left_out(
+    cloud: Jira, server: respx.MockRouter, errors: dict[str, str], left_out: set[str]
+) -> None:
+    refusal = httpx.Response(400, json={"errorMessages": [], "errors": errors})
+    route = server.post(f"{CLOUD}/rest/api/3/issue").mock(side_effect=[refusal, MADE])
+    assert await made(cloud) == "SE-9"
+    first, second = (body_of(route, call)["fields"] for call in range(2))
+    assert first.keys() - second.keys() == left_out
+    assert second.items() <= first.items()
+
+
+@pytest.mark.parametrize(
+    ("answers", "kind"),
+    [
+        pytest.param([httpx.Response(400, json={"errors": {"summary": "no"}})], CannotAct, id="a needed field"),
+        pytest.param([httpx.Response(400, json={"errors": {"duedate": "no"}})] * 2, CannotAct, id="refused again"),
+        pytest.param([httpx.Response(403, json={"errors": {"duedate": "no"}})], CannotAct, id="forbidden"),
+        pytest.param([httpx.Response(500)], TryLater, id="a ticket that may stand"),
+        pytest.param([httpx.Response(201, json={"id": "1"})], CannotAct, id="no key"),
+    ],
+)
+async def test_a_ticket_that_is_not_made_tells_why(
+    cloud: Jira, server: respx.MockRouter, answers: list[httpx.Response], kind: type[CraftyError]
+) -> None:
+    route = server.post(f"{CLOUD}/rest/api/3/issue").mock(side_effect=answers)
+    with pytest.raises(kind):
+        await made(cloud)
+    assert route.call_count == len(answers)
+
+
+@pytest.mark.parametrize("status", [200, 201], ids=["changed", "new"])
+async def test_a_remote_link_bears_its_global_id(
+    either: tuple[Jira, str, str], server: respx.MockRouter, status: int
+) -> None:
+    jira, _, root = either
+    route = server.post(f"{root}/issue/SE-1/remotelink").respond(status, json={"id": 1})
+    await jira.add_remote_link("SE-1", "https://x.example/pull/7", "A pull request", "crafty=github:x/y#7")
+    link = {"url": "https://x.example/pull/7", "title": "A pull request"}
+    assert body_of(route) == {"globalId": "crafty=github:x/y#7", "object": link}
 
 
 async def test_somebody_without_an_account_can_t_be_assigned(cloud: Jira, server: respx.MockRouter) -> None:

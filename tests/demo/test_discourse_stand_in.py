@@ -4,25 +4,35 @@ import hashlib
 import hmac
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
 import pytest
+import respx
 
+from service.clients.discourse import Discourse, connect
+from service.contributions import Note, contribution_from
 from service.demo._sender import WebhookSender, WebhookTarget
 from service.demo.discourse import DiscourseStandIn, UnknownNameError
+from service.events import ContributionNoted
+from service.facts import Person
+from service.texts import Message, paragraph
+from service.webhooks.discourse import parse
 from tests.conftest import SetClock
 
 KEY, SECRET = "a key", "a long enough secret"
 LONG = "This answer is long enough for the forum."
 TITLE = "A title that is long enough"
+ANSWER = Message((paragraph("Ask me for help, or why a rule said what it said."),))
 
 
 @dataclass
 class World:
     forum: DiscourseStandIn
     http: httpx.AsyncClient
+    clock: SetClock
     requests: list[httpx.Request] = field(default_factory=list)
 
     async def told(self) -> list[tuple[str, dict[str, Any]]]:
@@ -33,6 +43,15 @@ class World:
             (request.headers["X-Discourse-Event"], body[request.headers["X-Discourse-Event-Type"]])
             for request, body in zip(self.requests, bodies, strict=True)
         ]
+
+    def heard(self) -> dict[str, Note]:
+        """The notes that Crafty makes of the webhooks sent so far, by their names."""
+        named = [
+            (one.headers["X-Discourse-Event"], one.headers["X-Discourse-Event-Type"], one) for one in self.requests
+        ]
+        events = [parse(name, kind, one.content, {7}, self.clock(), self.forum.base_url) for name, kind, one in named]
+        told = [note for event in events if isinstance(event, ContributionNoted) for note in event.notes]
+        return {note.name: note for note in told}
 
     async def post(self, **body: Any) -> httpx.Response:
         return await self.http.post("/posts.json", json=body)
@@ -54,7 +73,7 @@ async def build(clock: SetClock, **options: Any) -> AsyncIterator[World]:
         headers = {"Api-Key": KEY, "Api-Username": "crafty"}
         transport = httpx.ASGITransport(forum.app)
         async with httpx.AsyncClient(transport=transport, base_url="http://d", headers=headers) as http:
-            yield World(forum, http, requests)
+            yield World(forum, http, clock, requests)
             await forum.sender.drain()
 
 
@@ -276,3 +295,75 @@ async def test_what_is_not_there_is_not_found(world: World, path: str) -> None:
 async def test_both_credentials_are_needed(world: World, headers: dict[str, str]) -> None:
     answer = await world.http.get("/session/current.json", headers=headers)
     assert (answer.status_code, answer.json()["error_type"]) == (403, "invalid_access")
+
+
+@asynccontextmanager
+async def crafty(forum: DiscourseStandIn) -> AsyncIterator[Discourse]:
+    """Crafty's own client for that forum."""
+    client = connect(forum.base_url, KEY, "crafty")
+    with respx.mock(base_url=forum.base_url) as router:
+        router.route().mock(side_effect=respx.ASGIHandler(forum.app))
+        yield client
+    await client.aclose()
+
+
+async def test_webhooks_and_readings_tell_the_same(world: World, clock: SetClock) -> None:
+    forum = world.forum
+    forum.add_person("mo", "Mo", is_staff=True)
+    topic = await forum.open_topic("carla", "How do I install it?", "First", 7)
+    for actor, words in (("carla", "Anybody?"), ("mo", "Like this."), ("eli", "Thanks!\n@crafty why")):
+        clock.advance(minutes=1)
+        await forum.reply(topic.id, actor, words)
+    for number in range(20):
+        clock.advance(seconds=1)
+        await forum.reply(topic.id, "eli", f"Answer {number}")
+    for act in (forum.close, forum.reopen, forum.close):
+        clock.advance(minutes=1)
+        await act(topic.id, "mo")
+
+    async with crafty(forum) as client:
+        read = await client.notes(f"topic:{topic.id}")
+
+    assert world.heard() == {note.name: note for note in read}
+    about = contribution_from(f"topic:{topic.id}", 7, read)
+    assert (about.author, about.opened_at) == (Person(name="Carla", discourse="carla"), topic.created)
+    assert (about.closed_at, about.closed_by) == (clock(), Person(name="Mo", discourse="mo"))
+    assert (len(about.answers), about.answers[2].text) == (23, "Thanks!\n@crafty why")
+    assert [answer.is_member for answer in about.answers[:3]] == [False, True, False]
+
+
+async def test_recent_topics_come_with_the_opening_that_a_reading_tells(world: World, clock: SetClock) -> None:
+    forum = world.forum
+    forum.add_person("mo", "Mo", is_staff=True)
+    pinned = await forum.open_topic("mo", "Read this before you ask", "First", 7)
+    pinned.is_pinned = True
+    await forum.open_topic("carla", "A question of long ago", "First", 7)
+    clock.advance(days=1)
+    await forum.open_topic("carla", "A question somewhere else", "First", 8)
+    topics = [await forum.open_topic("carla", f"How do I install {number}?", "First", 7) for number in range(31)]
+    topics.append(await forum.open_topic("mo", "How we install it", "First", 7))
+
+    async with crafty(forum) as client:
+        found = dict(await client.recent(7, clock()))
+        read = [(await client.notes(f"topic:{topic.id}"))[0] for topic in topics]
+
+    assert found == {f"topic:{topic.id}": note for topic, note in zip(topics, read, strict=True)}
+
+
+async def test_an_answer_is_written_once_however_often_it_is_tried(world: World) -> None:
+    forum = world.forum
+    topic = await forum.open_topic("carla", "How do I install it?", "@crafty help", 7)
+    async with crafty(forum) as client:
+        tries = [await client.reply(topic.id, ANSWER, post=1, is_retry=is_retry) for is_retry in (False, True, True)]
+    assert tries == [forum.posts(topic.id)[1].id] * 3
+    assert [(post.author, post.reply_to) for post in forum.posts(topic.id)] == [("carla", None), ("crafty", 1)]
+
+
+@pytest.mark.parametrize(("is_staff", "posts"), [(False, 1), (True, 2)])
+async def test_only_staff_write_in_a_closed_topic(clock: SetClock, is_staff: bool, posts: int) -> None:
+    async for world in build(clock, bot_is_staff=is_staff):
+        topic = await world.forum.open_topic("carla", "How do I install it?", "First", 7)
+        await world.forum.close(topic.id, "carla")
+        answer = await world.post(topic_id=topic.id, raw=LONG)
+        assert (answer.status_code, len(topic.written)) == (200 if is_staff else 422, posts)
+        assert (await world.http.get(f"/t/{topic.id}.json")).json()["posts_count"] == posts

@@ -16,16 +16,15 @@ from fastapi import FastAPI
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.demo._jira_site import (
+from service.demo._jira_fields import (
     CORE_COMMITTER_FIELD,
     EPIC_LINK_FIELD,
     FLAGGED_FIELD,
     REVIEWER_FIELD,
     SPRINT_FIELD,
     STORY_POINTS_FIELD,
-    Flavour,
-    UnknownNameError,
 )
+from service.demo._jira_site import Flavour, UnknownNameError
 from service.demo._sender import WebhookSender, WebhookTarget, signature
 from service.demo.jira import JiraStandIn
 from service.demo.server import serve
@@ -393,6 +392,7 @@ async def test_dated_sprints_come_before_undated_ones(cloud: World) -> None:
 
 async def test_without_a_next_sprint_the_unfinished_go_to_the_backlog(cloud: World) -> None:
     await cloud.jira.create_sprint(50, "Lone", board=13)
+    await cloud.jira.start_sprint(50)
     await cloud.jira.create_issue("SE-3", "ann", summary="Lone", sprint=50)
     await cloud.jira.close_sprint(50)
     await cloud.jira.move("SE-2", None, "ann")

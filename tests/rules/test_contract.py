@@ -12,6 +12,7 @@ from types import ModuleType
 import pytest
 from pydantic.fields import FieldInfo
 
+from service.contributions import Contribution
 from service.facts import Ticket, Unknown
 from service.rules import all_rules
 from service.rules._base import Rule
@@ -22,6 +23,9 @@ MAY_IMPORT = {
     "msgspec",
     "service.actions",
     "service.calendar",
+    "service.commands",
+    "service.commitments",
+    "service.contributions",
     "service.events",
     "service.facts",
     "service.rules._base",
@@ -124,5 +128,7 @@ def test_a_clock_would_be_noticed(line: str) -> None:
 
 @rules
 def test_concludes_nothing_from_what_is_unknown(rule: Rule) -> None:
+    about = Contribution(key="topic:1", place=7) if rule.subject is Contribution else Ticket(key="SE-1")
+
     with pytest.raises(Unknown):
-        verdict_of(rule, Ticket(key="SE-1"), wall("2026-11-03 09:00"))
+        verdict_of(rule, about, wall("2026-11-03 09:00"))

@@ -448,8 +448,8 @@ LINK = "SE-1 Fix the login (https://jira.example/browse/SE-1)"
             begun(epic_owner=ANN, reviewer=ANN),
             wall("2026-11-12 09:00"),
             {"within": on_duty()},
-            "Ann, who could review this ticket? So far only the assignee is named, and a second pair of eyes is "
-            "needed.\nA name in the reviewer field is all it takes; this comment follows along. If nobody "
+            "Ann, who could review this ticket? So far only the assignee is named; another "
+            "pair of eyes helps.\nA name in the reviewer field is all it takes; this comment follows along. If nobody "
             "comes to mind, the team's channel may know somebody.",
             id="in progress on the tenth day: one person in both roles, and nobody on duty",
         ),

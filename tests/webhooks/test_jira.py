@@ -1,6 +1,7 @@
 """Jira's deliveries, as Cloud and Data Center shape them, become the same events."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.events import CommentPosted, Ignored, SprintChanged, TicketChanged, TicketDeleted
-from service.facts import Person, Unknown
+from service.facts import Person, SprintMove, Unknown
 from service.jira_shapes import FieldMap, sprint_from_text
 from service.webhooks.jira import parse
 from tests.webhooks.payloads import ANN, DC_ANN, FIELDS, SAM, body, issue_fields, issue_updated
@@ -17,6 +18,7 @@ from tests.webhooks.payloads import ANN, DC_ANN, FIELDS, SAM, body, issue_fields
 SITE = "https://jira.example"
 RECEIVED = datetime(2026, 11, 3, 9, 0, tzinfo=UTC)
 MAP = FieldMap(**FIELDS)
+FIXTURES = Path(__file__).parents[3] / "shared" / "fixtures" / "jira"
 
 
 def parsed(payload: Any) -> Any:
@@ -37,6 +39,64 @@ def test_a_cloud_issue_event_tells_the_whole_ticket() -> None:
     assert (ticket.running_sprint.id, ticket.running_sprint.board) == (41, 12)
     assert ticket.running_sprint.end == datetime(2026, 11, 16, 8, 0, tzinfo=UTC)
     assert ticket.entered_status_at == event.at
+
+
+def test_an_issue_event_tells_who_made_the_ticket_and_its_estimates_of_time() -> None:
+    ticket = parsed(issue_updated(issue_fields(labels=["a"], description="For [~accountid:acc-bob]"))).ticket
+    assert (ticket.creator, ticket.labels, ticket.links) == (Person(name="Sam", jira="acc-sam"), ("a",), ())
+    assert (ticket.description, ticket.original_estimate, ticket.remaining_estimate) == ("For [~acc-bob]", 8.0, 5.0)
+
+
+HISTORY = {"sprint_moves", "status_changes", "remarks"}
+
+
+def test_a_new_ticket_has_a_history_and_it_is_empty() -> None:
+    event = parsed(issue_updated(webhookEvent="jira:issue_created"))
+    assert (event.changed, event.sprint_move) == (None, None)
+    assert [event.ticket.known()[fact] for fact in HISTORY] == [(), (), ()]
+    assert event.ticket.entered_status_at == event.at
+
+
+def test_an_edited_ticket_s_history_is_unknown() -> None:
+    assert HISTORY.isdisjoint(parsed(issue_updated()).ticket.known())
+
+
+def sprint_item(**changes: Any) -> dict[str, Any]:
+    usual = {"field": "Sprint", "fieldtype": "custom", "fieldId": "customfield_10020", "from": "40, 41", "to": "40, 42"}
+    return {**usual, "fromString": "a, b", "toString": "a, c", **changes}
+
+
+def edited(*items: dict[str, Any], **changes: Any) -> Any:
+    return parsed(issue_updated(changelog={"id": "1", "items": list(items)}, **changes))
+
+
+def test_an_edit_names_its_fields_and_how_the_sprint_changed() -> None:
+    event = edited(sprint_item(), {"field": "labels", "fieldtype": "jira", "fieldId": "labels"})
+    assert event.changed == {"sprint", "customfield_10020", "labels"}
+    assert event.sprint_move == SprintMove(at=event.at, by=event.actor, before=(40, 41), after=(40, 42))
+    assert event.sprint_move.added == {42}
+    assert "entered_status_at" not in event.ticket.known()
+
+
+def test_data_center_names_its_fields_without_ids() -> None:
+    item = sprint_item(**{"from": ""})
+    del item["fieldId"]
+    event = edited(item, user=DC_ANN)
+    assert event.changed == {"sprint"}
+    assert (event.sprint_move.before, event.sprint_move.by.jira) == ((), "ann")
+
+
+@pytest.mark.parametrize(
+    ("changelog", "changed"),
+    [
+        pytest.param(None, None, id="no changelog says nothing"),
+        pytest.param({"id": "1", "items": []}, frozenset(), id="an empty one says that nothing changed"),
+        pytest.param({"id": "1", "items": [{"field": "Rank"}]}, frozenset({"rank"}), id="an edit of something else"),
+    ],
+)
+def test_what_changed_is_known_only_where_jira_says_it(changelog: Any, changed: frozenset[str] | None) -> None:
+    event = parsed(issue_updated(changelog=changelog))
+    assert (event.changed, event.sprint_move) == (changed, None)
 
 
 @pytest.mark.parametrize(
@@ -133,13 +193,56 @@ def test_a_comment_event_of_the_cloud_knows_six_fields_and_its_author() -> None:
 
     assert isinstance(event, CommentPosted)
     assert event.actor is not None
-    assert (event.subject, event.actor.jira) == ("SE-1", "acc-ann")
+    assert (event.subject, event.actor.jira, event.text, event.issue) == ("SE-1", "acc-ann", "hello", "")
 
 
-def test_a_comment_event_of_data_center_names_no_issue_and_no_user() -> None:
-    event = parsed({"webhookEvent": "comment_created", "comment": {"id": "7", "author": DC_ANN, "body": "hello"}})
+DC_COMMENT = {
+    "self": "https://jira.example/rest/api/2/issue/10013/comment/7",
+    "id": "7",
+    "author": DC_ANN,
+    "body": "[~crafty] accept\r\nplease",
+}
+
+
+@pytest.mark.parametrize(
+    ("address", "subject"),
+    [
+        pytest.param(DC_COMMENT["self"], "10013", id="its address names the issue's number"),
+        pytest.param("https://jira.example/rest/api/2/issue/../comment/7", "comment 7", id="no number in it"),
+        pytest.param(None, "comment 7", id="no address"),
+    ],
+)
+def test_a_comment_event_of_data_center_names_no_issue_and_no_user(address: str | None, subject: str) -> None:
+    event = parsed({"webhookEvent": "comment_created", "comment": {**DC_COMMENT, "self": address}})
     assert isinstance(event, CommentPosted)
-    assert (event.subject, event.ticket, event.at) == ("comment 7", None, RECEIVED)
+    assert (event.subject, event.ticket, event.at) == (subject, None, RECEIVED)
+    assert (event.comment, event.text) == ("7", "[~crafty] accept\nplease")
+
+
+@pytest.mark.parametrize("kind", ["issue_commented", "issue_comment_edited"])
+def test_data_center_s_issue_event_about_a_comment_brings_the_whole_ticket(kind: str) -> None:
+    event = parsed(issue_updated(issue_event_type_name=kind, comment=DC_COMMENT, changelog=None, user=DC_ANN))
+    assert isinstance(event, CommentPosted)
+    assert event.ticket is not None
+    assert event.actor is not None
+    assert (event.ticket.status, event.actor.jira, event.issue) == ("Need Review", "ann", "")
+    assert event.text == "[~crafty] accept\nplease"
+
+
+@pytest.mark.parametrize(
+    ("kind", "comment"),
+    [
+        pytest.param("issue_comment_deleted", DC_COMMENT, id="a comment that was deleted"),
+        pytest.param("issue_generic", DC_COMMENT, id="a transition with a comment"),
+        pytest.param("issue_commented", None, id="a comment that is not shown"),
+    ],
+)
+def test_other_issue_events_tell_of_the_ticket(kind: str, comment: Any) -> None:
+    assert isinstance(parsed(issue_updated(issue_event_type_name=kind, comment=comment)), TicketChanged)
+
+
+def test_a_deleted_comment_is_not_posted() -> None:
+    assert isinstance(parsed({"webhookEvent": "comment_deleted", "comment": DC_COMMENT}), Ignored)
 
 
 def test_a_deleted_issue_and_a_closed_sprint() -> None:
@@ -197,3 +300,23 @@ def test_json_that_lacks_what_the_event_must_have_names_the_place(payload: Any, 
 def test_an_absurd_timestamp_is_replaced_by_the_time_of_arrival(timestamp: int | None) -> None:
     at = parsed(issue_updated(timestamp=timestamp)).at
     assert at == (datetime(1970, 1, 1, tzinfo=UTC) if timestamp == 0 else RECEIVED)
+
+
+@pytest.mark.skipif(not FIXTURES.is_dir(), reason="the folder of real deliveries is not beside this checkout")
+@pytest.mark.parametrize("path", sorted(FIXTURES.glob("*.json")), ids=lambda path: path.stem)
+def test_every_real_delivery_becomes_an_event_or_is_ignored_with_a_reason(path: Path) -> None:
+    payload = msgspec.json.decode(path.read_bytes())
+    event = parse(path.read_bytes(), MAP, SITE, RECEIVED)[1]
+    match event:
+        case CommentPosted():
+            assert event.text == payload["comment"]["body"].replace("\r\n", "\n").replace("accountid:", "").strip()
+            assert event.ticket is not None or event.issue.isdecimal()
+        case TicketChanged():
+            assert event.changed is None or len(event.changed) >= len(payload["changelog"]["items"])
+            assert {"labels", "description", "links"} <= event.ticket.known().keys()
+        case TicketDeleted():
+            assert payload["webhookEvent"] == "jira:issue_deleted"
+        case Ignored():
+            assert event.reason
+        case _:
+            pytest.fail(f"nobody expected {event}")

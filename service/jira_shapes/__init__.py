@@ -12,11 +12,15 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from service.facts import ABSENT, Person, Sprint, Ticket
+from service.facts import ABSENT, IssueLink, Person, Remark, Sprint, SprintMove, StatusChange, Ticket
+from service.jira_shapes._words import Node, mentions_in, words_of
 
 T = TypeVar("T")
 
+_NULL: Final = msgspec.Raw(b"null")
 _KEY: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}-[0-9]{1,12}")
+_NUMBER: Final = re.compile(r"[0-9]{1,18}")
+_SECONDS_AN_HOUR: Final = 3600
 _GREENHOPPER: Final = re.compile(r"(?:^|[\[,])(id|rapidViewId|state|name|startDate|endDate|sequence|goal|\w+Date)=")
 _GH: Final = "com.pyxis.greenhopper.jira:"
 
@@ -48,6 +52,43 @@ class RawSprint(msgspec.Struct, rename="camel"):
     origin_board_id: int | None = None
     start_date: str | None = None
     end_date: str | None = None
+    complete_date: str | None = None
+
+
+class RawComment(msgspec.Struct, rename="camel"):
+    """A comment. body: wiki markup, or a document where REST v3 shows it; address: its own, under that of its issue."""
+
+    id: str
+    author: RawUser | None = None
+    update_author: RawUser | None = None
+    body: msgspec.Raw = _NULL
+    created: str | None = None
+    address: str | None = msgspec.field(name="self", default=None)
+
+
+class RawChange(msgspec.Struct, rename="camel"):
+    """One changed field of a changelog; only the Cloud names the field's id, and not always."""
+
+    field: str = ""
+    field_id: str | None = None
+    fieldtype: str = "jira"
+    before: Any = msgspec.field(name="from", default=None)
+    after: Any = msgspec.field(name="to", default=None)
+    before_words: Any = msgspec.field(name="fromString", default=None)
+    after_words: Any = msgspec.field(name="toString", default=None)
+
+    @property
+    def names(self) -> set[str]:
+        """The field's id and its name, in lower case."""
+        return {name.casefold() for name in (self.field_id, self.field) if name}
+
+    @property
+    def is_of_status(self) -> bool:
+        """Whether it is Jira's own status field, and not a custom one of that name."""
+        return self.fieldtype != "custom" and (self.field_id or self.field).casefold() == "status"
+
+    def is_of_sprint(self, fields: FieldMap) -> bool:
+        return (self.field_id or self.field).casefold() in {"sprint", fields.sprint}
 
 
 class FieldMap(msgspec.Struct, frozen=True, kw_only=True):
@@ -98,6 +139,21 @@ class _Parent(msgspec.Struct):
     fields: _ParentFields | None = None
 
 
+class _LinkType(msgspec.Struct):
+    inward: str = ""
+    outward: str = ""
+
+
+class _Linked(msgspec.Struct):
+    key: str
+
+
+class _Link(msgspec.Struct, rename="camel"):
+    type: _LinkType
+    inward_issue: _Linked | None = None
+    outward_issue: _Linked | None = None
+
+
 def is_issue_key(key: str) -> bool:
     """Whether this is the shape of an issue key; nothing else may become part of an address or a Redis key."""
     return bool(_KEY.fullmatch(key))
@@ -130,6 +186,7 @@ def sprint_from(raw: RawSprint) -> Sprint:
         board=raw.origin_board_id or raw.board_id,
         start=instant_from(raw.start_date),
         end=instant_from(raw.end_date),
+        completed_at=instant_from(raw.complete_date),
     )
 
 
@@ -151,7 +208,44 @@ def sprint_from_text(text: str) -> Sprint | None:
         board=int(board) if board.isdecimal() else None,
         start=instant_from(values.get("startDate")),
         end=instant_from(values.get("endDate")),
+        completed_at=instant_from(values.get("completeDate")),
     )
+
+
+def text_from(body: msgspec.Raw) -> str:
+    """The plain words of a body: wiki markup as it is, a document's text with the addresses of its links.
+
+    A mention reads `[~account]` in both. Raises msgspec.ValidationError for what is neither.
+    """
+    return words_of(msgspec.json.decode(body, type=Node | str | None)) or ""
+
+
+def remark_from(raw: RawComment) -> Remark:
+    """The remark that a comment is; raises msgspec.ValidationError for one that has no date or no body."""
+    at = instant_from(raw.created)
+    if at is None:
+        raise msgspec.ValidationError("Expected a date - at `$.created` of a comment")
+    text = text_from(raw.body)
+    return Remark(id=raw.id, at=at, author=person_from(raw.author), text=text, mentions=mentions_in(text))
+
+
+def sprint_move_from(
+    changes: Iterable[RawChange], fields: FieldMap, at: datetime, by: Person | None
+) -> SprintMove | None:
+    """How the Sprint field changed, by its ids; None where it did not, or where the changelog names no ids."""
+    change = next((change for change in changes if change.is_of_sprint(fields)), None)
+    if change is None:
+        return None
+    before, after = _numbers(change.before), _numbers(change.after)
+    return SprintMove(at=at, by=by, before=before, after=after) if before or after else None
+
+
+def status_change_from(changes: Iterable[RawChange], at: datetime, by: Person | None) -> StatusChange | None:
+    """How the status changed, by its names; None where it did not."""
+    change = next((change for change in changes if change.is_of_status), None)
+    if change is None:
+        return None
+    return StatusChange(at=at, by=by, before=str(change.before_words or ""), after=str(change.after_words or ""))
 
 
 def ticket_from(issue: RawIssue, fields: FieldMap, site: str) -> Ticket:
@@ -183,18 +277,24 @@ def ticket_from(issue: RawIssue, fields: FieldMap, site: str) -> Ticket:
         epic_key=_epic_key(read, fields),
         created_at=_instant(read.own("created", str | int | None)),
         updated_at=_instant(read.own("updated", str | int | None)),
+        creator=_then(read.own("creator", RawUser | None), person_from),
+        labels=_then(read.own("labels", list[str] | None), lambda it: tuple(it or ())),
+        description=_then(read.own("description", Node | str | None), words_of),
+        links=_then(read.own("issuelinks", list[_Link] | None), _links),
+        original_estimate=_then(read.own("timeoriginalestimate", float | None), _hours),
+        remaining_estimate=_then(read.own("timeestimate", float | None), _hours),
     )
 
 
 def whole_ticket_from(issue: RawIssue, fields: FieldMap, site: str) -> Ticket:
     """The ticket from an answer to a request that asked for every field of `fields` and Jira's own.
 
-    Jira leaves out a parent that is not there, and sites need not have a second reviewer's field, a flag or epics: what
-    is optional and missing here is empty. A missing estimate, reviewer or sprint field stays unknown.
+    Jira leaves out a parent that is not there, and sites need not have a second reviewer's field, a flag, epics, links,
+    labels or time tracking: what is optional and missing here is empty. A missing estimate, reviewer or sprint field
+    stays unknown.
     """
     ticket = ticket_from(issue, fields, site)
-    empty = {"core_committer": None, "epic_key": None, "flagged": False}
-    return ticket.having(**{fact: value for fact, value in empty.items() if fact not in ticket.known()})
+    return ticket.having(**{fact: value for fact, value in _OPTIONAL.items() if fact not in ticket.known()})
 
 
 def discover(known: Iterable[RawField], names: Mapping[str, str]) -> tuple[FieldMap, tuple[str, ...]]:
@@ -209,6 +309,16 @@ def discover(known: Iterable[RawField], names: Mapping[str, str]) -> tuple[Field
     return FieldMap(**{fact: ids[0] for fact, ids in found.items() if len(ids) == 1}), problems
 
 
+_OPTIONAL: Final[dict[str, Any]] = {
+    "core_committer": None,
+    "epic_key": None,
+    "flagged": False,
+    "labels": (),
+    "description": None,
+    "links": (),
+    "original_estimate": None,
+    "remaining_estimate": None,
+}
 _TYPES: Final = {"sprint": f"{_GH}gh-sprint", "epic_link": f"{_GH}gh-epic-link"}
 
 
@@ -278,3 +388,23 @@ def _epic_key(read: _Reader, fields: FieldMap) -> Any:
 def _is_epic(parent: _Parent) -> bool:
     kind = parent.fields.issuetype if parent.fields else None
     return kind is not None and (kind.hierarchy_level == 1 or kind.name.casefold() == "epic")
+
+
+def _links(raw: list[_Link] | None) -> tuple[IssueLink, ...]:
+    return tuple(link for one in raw or () if (link := _link(one)))
+
+
+def _link(raw: _Link) -> IssueLink | None:
+    """The other ticket's end is the one that Jira shows, so its phrase is what this ticket does to it."""
+    if raw.outward_issue:
+        return IssueLink(raw.type.outward, raw.outward_issue.key)
+    return IssueLink(raw.type.inward, raw.inward_issue.key) if raw.inward_issue else None
+
+
+def _hours(seconds: float | None) -> float | None:
+    return None if seconds is None else seconds / _SECONDS_AN_HOUR
+
+
+def _numbers(text: Any) -> tuple[int, ...]:
+    """The ids in a changelog's `76, 79`; none in anything else."""
+    return tuple(map(int, _NUMBER.findall(text))) if isinstance(text, str) else ()
