@@ -169,7 +169,8 @@ class Sweeper:
             for decision in evaluate(due, known, team=self.team, book=self.book, now=now, only=rule.name):
                 planned = await self.ledger.next_look(rule.name, subject.key)
                 if _needs_look(decision, planned, is_new=looked.get(rule.name) != stamp):
-                    wishes.append(look_again(rule.name, subject.key, now))
+                    settle = self.book.setting(rule.name, decision.cell).settle
+                    wishes.append(look_again(rule.name, subject.key, _settled(subject, settle, now)))
         return wishes
 
 
@@ -179,6 +180,12 @@ def stamp_of(subject: Subject, sprints: Sprints) -> str:
         return ""
     around = (sprints.active, sprints.next, sprints.stretch_goals)
     return f"{subject.known().get('updated_at')} {' '.join(str(one.id if one else '-') for one in around)}"
+
+
+def _settled(subject: Subject, settle: timedelta, now: datetime) -> datetime:
+    """`now`, or later where people may still be editing."""
+    edited: datetime = subject.known().get("updated_at", now - settle)
+    return max(now, edited + settle)
 
 
 def _needs_look(decision: Decision, planned: datetime | None, *, is_new: bool) -> bool:

@@ -17,10 +17,11 @@ from redis.asyncio import Redis
 
 from service import store
 from service.app import create_app
-from service.config import load_config
+from service.config import Config, load_config
 from service.demo._jira_site import Flavour
-from service.demo._sender import WebhookSender, WebhookTarget
+from service.demo._sender import Habits, WebhookSender, WebhookTarget
 from service.demo.discourse import DiscourseStandIn
+from service.demo.github import GitHubStandIn
 from service.demo.jira import JiraStandIn
 from service.demo.mattermost import MattermostStandIn
 from service.demo.server import serve
@@ -35,6 +36,7 @@ from service.worker import Worker, worker_from
 
 SECRET: Final = "the demo's webhook secret"  # noqa: S105 - known to everybody, and good for nothing
 TOKEN: Final = "the-demo-token"  # noqa: S105 - the same
+RELIABLE: Final = Habits()
 _POLL_SECONDS: Final = 0.005
 
 
@@ -56,6 +58,7 @@ class Stage:
     jira: JiraStandIn
     forum: DiscourseStandIn
     chat: MattermostStandIn
+    github: GitHubStandIn
     url: str
     ledger: Ledger
     queue: Queue
@@ -76,7 +79,7 @@ class Stage:
     async def settled(self) -> None:
         """Returns when every webhook is answered and nothing is due or under way."""
         while True:
-            await asyncio.gather(self.jira.sender.drain(), self.forum.sender.drain())
+            await asyncio.gather(*(sender.drain() for sender in self.senders))
             is_busy, _ = await self.queue.outlook()
             if not is_busy and not self.worker.job_counter and self._is_quiet():
                 return
@@ -88,45 +91,57 @@ class Stage:
         await self.settled()
 
     def _is_quiet(self) -> bool:
-        return not any(
-            delivery.status is None for delivery in (*self.jira.sender.deliveries, *self.forum.sender.deliveries)
-        )
+        return not any(delivery.status is None for sender in self.senders for delivery in sender.deliveries)
+
+    @property
+    def senders(self) -> tuple[WebhookSender, ...]:
+        """Who sends webhooks."""
+        return self.jira.sender, self.forum.sender, self.github.sender
 
 
 @asynccontextmanager
-async def stage(start: datetime, config: Path, flavour: Flavour = "cloud") -> AsyncIterator[Stage]:
+async def stage(
+    start: datetime, config: Path, flavour: Flavour = "cloud", habits: Habits = RELIABLE
+) -> AsyncIterator[Stage]:
     """Sets everything up at the moment `start`, on an empty store, and takes it down again.
 
-    config: the crafty.toml to play by.
+    config: the crafty.toml to play by; habits: how reliably webhooks are delivered.
     """
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="crafty-demo-"))
         redis_url = await stack.enter_async_context(embedded_redis(Path(folder)))
-        yield await _set_up(stack, redis_url, StoryClock(start), config, flavour)
+        yield await _set_up(stack, redis_url, StoryClock(start), load_config(config), flavour, habits)
 
 
-async def _set_up(stack: AsyncExitStack, redis_url: str, clock: StoryClock, config: Path, flavour: Flavour) -> Stage:
+async def _set_up(
+    stack: AsyncExitStack, redis_url: str, clock: StoryClock, config: Config, flavour: Flavour, habits: Habits
+) -> Stage:
     client = await stack.enter_async_context(httpx.AsyncClient())
-    jira = JiraStandIn(flavour, clock, WebhookSender(client), token=TOKEN)
-    forum = DiscourseStandIn(clock, WebhookSender(client), api_key=TOKEN)
+    jira = JiraStandIn(flavour, clock, WebhookSender(client, habits=habits), token=TOKEN)
+    forum = DiscourseStandIn(clock, WebhookSender(client, habits=habits), api_key=TOKEN)
     chat = MattermostStandIn(clock, token=TOKEN)
-    urls = [await stack.enter_async_context(serve(stand_in.app)) for stand_in in (jira, forum, chat)]
+    repositories = [name for cell in config.cells for name in cell.repositories]
+    github = GitHubStandIn(clock, WebhookSender(client, habits=habits), token=TOKEN, repositories=repositories)
+    urls = [await stack.enter_async_context(serve(stand_in.app)) for stand_in in (jira, forum, chat, github)]
     jira.base_url, forum.base_url = urls[:2]
     settings = _settings(config, jira.bot.email, flavour, *urls)
-    team, book = team_from(settings.config), rulebook(settings.config)
+    team, book = team_from(config), rulebook(config)
     url = await stack.enter_async_context(serve(create_app(settings, redis_url, team, book, clock)))
     jira.sender.target = WebhookTarget(f"{url}/webhooks/jira", SECRET)
     forum.sender.target = WebhookTarget(f"{url}/webhooks/discourse", SECRET)
+    github.sender.target = WebhookTarget(f"{url}/webhooks/github", SECRET)
     worker = worker_from(settings, redis_url, team, book, clock)
     await stack.enter_async_context(_running(worker))
     redis = Redis(connection_pool=store.connect(redis_url))
     stack.push_async_callback(redis.aclose, close_connection_pool=True)
-    return Stage(clock, jira, forum, chat, url, Ledger(redis), Queue(redis, clock), worker, team.members)
+    return Stage(clock, jira, forum, chat, github, url, Ledger(redis), Queue(redis, clock), worker, team.members)
 
 
-def _settings(config: Path, email: str, flavour: Flavour, jira_url: str, forum_url: str, chat_url: str) -> Settings:
+def _settings(
+    config: Config, email: str, flavour: Flavour, jira_url: str, forum_url: str, chat_url: str, github_url: str
+) -> Settings:
     return Settings(
-        config=load_config(config),
+        config=config,
         jira_url=jira_url,
         jira_kind=flavour,
         jira_email=email,
@@ -138,6 +153,9 @@ def _settings(config: Path, email: str, flavour: Flavour, jira_url: str, forum_u
         discourse_webhook_secret=SecretStr(SECRET),
         mattermost_url=chat_url,
         mattermost_token=SecretStr(TOKEN),
+        github_url=github_url,
+        github_token=SecretStr(TOKEN),
+        github_webhook_secret=SecretStr(SECRET),
     )
 
 

@@ -20,7 +20,7 @@ from service.demo.stage import Stage
 from service.engine import Decision
 from service.ledger import Effect, Entry
 
-LATEST: Final = 500
+LATEST: Final = 10_000
 PLAIN_WIDTH: Final = 120
 INDENT: Final = 27
 _LINK: Final = re.compile(r"\[([^\]]+)\]\([^)]*\)")

@@ -14,11 +14,11 @@ from typing import Any, Final
 
 from pydantic import Field
 
-from service.actions import Action, Comment, CreateTicket, EditComment, Link, Notify, Record
+from service.actions import ASKING, Action, Comment, CreateTicket, EditComment, Link, Notify, Record
 from service.contributions import Acknowledgement, Answer, Contribution
 from service.events import ContributionNoted, Due
 from service.facts import Person
-from service.rules._base import ASKING, Context, Rule, RuleParams, Verdict, firefighters, signed, wanted
+from service.rules._base import Context, Rule, RuleParams, Verdict, firefighters, signed, wanted
 from service.texts import Link as TextLink
 from service.texts import Message, Moment, Paragraph, in_words, paragraph, small, to_plain
 from service.values import WorkingTime

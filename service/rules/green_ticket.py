@@ -14,12 +14,11 @@ from typing import Final
 
 from pydantic import Field
 
-from service.actions import Action, Comment, Digest, MoveToSprint, Notify
+from service.actions import ASKING, Action, Comment, Digest, MoveToSprint, Notify
 from service.calendar import TimeOff
 from service.events import Due, TicketChanged
 from service.facts import Person, Sprint, Ticket, Unknown
 from service.rules._base import (
-    ASKING,
     Case,
     Context,
     Rule,

@@ -13,12 +13,11 @@ from typing import Final
 
 from pydantic import Field
 
-from service.actions import Comment, Notify, SetReviewer
+from service.actions import ASKING, Comment, Notify, SetReviewer
 from service.calendar import SprintWindow
 from service.events import Due, TicketChanged
 from service.facts import Person, Ticket, names_of
 from service.rules._base import (
-    ASKING,
     Case,
     Context,
     Rule,

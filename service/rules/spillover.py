@@ -17,13 +17,12 @@ from typing import Final
 import msgspec
 from pydantic import Field
 
-from service.actions import Action, AddLabel, Comment, Digest, EditComment, Notify, Record, RemoveLabel
+from service.actions import ASKING, Action, AddLabel, Comment, Digest, EditComment, Notify, Record, RemoveLabel
 from service.commands import Spoken, commands_in, is_ours, said_to_us
 from service.commitments import Commitment
 from service.events import CommentPosted, Due, TicketChanged
 from service.facts import Person, Remark, Sprint, Ticket, names_of
 from service.rules._base import (
-    ASKING,
     Case,
     Context,
     Rule,

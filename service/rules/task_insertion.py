@@ -16,13 +16,12 @@ from typing import Annotated, Final
 
 from pydantic import Field
 
-from service.actions import Action, Comment, EditComment, MoveToBacklog, MoveToSprint, Notify, RankTop, Warn
+from service.actions import ASKING, Action, Comment, EditComment, MoveToBacklog, MoveToSprint, Notify, RankTop, Warn
 from service.calendar import SprintWindow
 from service.commands import commands_in, said_to_us
 from service.events import CommentPosted, Due, TicketChanged
 from service.facts import Person, Sprint, SprintMove, Ticket
 from service.rules._base import (
-    ASKING,
     Case,
     Context,
     Rule,

@@ -6,7 +6,8 @@ import json
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from random import Random
 from typing import Any
 
 import httpx
@@ -25,7 +26,7 @@ from service.demo._jira_fields import (
     STORY_POINTS_FIELD,
 )
 from service.demo._jira_site import Flavour, UnknownNameError
-from service.demo._sender import WebhookSender, WebhookTarget, signature
+from service.demo._sender import Habits, WebhookSender, WebhookTarget, signature
 from service.demo.jira import JiraStandIn
 from service.demo.server import serve
 from tests.conftest import SetClock
@@ -198,6 +199,43 @@ async def test_nothing_is_sent_while_nobody_is_to_be_told(cloud: World) -> None:
     assert (cloud.jira.sender.deliveries, cloud.inbox.requests) == ([], [])
 
 
+async def edited(world: World, *summaries: str) -> list[str]:
+    """Edits the summary again and again; returns which summaries have arrived by then."""
+    for summary in summaries:
+        await world.jira.edit("SE-2", "ann", summary=summary)
+    return [payload["issue"]["fields"]["summary"] for payload in world.inbox.payloads()]
+
+
+async def test_a_silent_sender_sends_and_records_nothing_until_it_speaks_again(cloud: World) -> None:
+    cloud.jira.sender.habits = Habits(is_silent=True)
+    assert await edited(cloud, "lost") == []
+    cloud.jira.sender.habits = Habits()
+    assert await edited(cloud, "told") == ["told"]
+    assert len(cloud.jira.sender.deliveries) == 1
+
+
+async def test_every_webhook_twice_is_the_same_bytes_and_headers_twice(cloud: World) -> None:
+    cloud.jira.sender.habits = Habits(copies=2)
+    assert await edited(cloud, "a", "b") == ["a", "a", "b", "b"]
+    first, second, *_ = cloud.inbox.requests
+    assert (first.content, first.headers) == (second.content, second.headers)
+
+
+async def test_shuffled_webhooks_wait_until_they_are_released_and_the_seed_draws_their_order(clock: SetClock) -> None:
+    orders = []
+    for seed in (1, 1, 2):
+        async for world in build("cloud", clock):
+            world.jira.sender.habits = Habits(copies=2, shuffle=Random(seed))
+            assert (await edited(world, *"abcdef"), world.jira.sender.deliveries) == ([], [])
+            await world.jira.sender.release()
+            orders.append(await edited(world))
+            await world.jira.sender.release()
+            assert await edited(world) == orders[-1]
+    assert [sorted(order) for order in orders] == [sorted("aabbccddeeff")] * 3
+    assert orders[0] == orders[1] != orders[2]
+    assert orders[0] != sorted(orders[0])
+
+
 async def test_a_hook_without_a_secret_is_unsigned(cloud: World) -> None:
     cloud.jira.sender.target = WebhookTarget("http://crafty.example/webhooks/jira?token=x", "")
     await cloud.jira.edit("SE-2", "ann", summary="New")
@@ -312,6 +350,55 @@ async def test_the_changelog_names_what_changed(
         assert tuple(item.get(name) for name in names) == (cloud_item if flavour == "cloud" else datacenter_item)
 
 
+@pytest.mark.parametrize(
+    ("change", "item"),
+    [
+        pytest.param({"remaining_estimate": 1.5}, ("timeestimate", None, None, "5400", "5400"), id="hours as seconds"),
+        pytest.param(
+            {"due": date(2026, 11, 17)},
+            ("duedate", None, None, "2026-11-17", "2026-11-17 00:00:00.0"),
+            id="the due date",
+        ),
+        pytest.param({"description": "Why"}, ("description", None, None, None, "Why"), id="the description"),
+    ],
+)
+async def test_the_changelog_of_times_and_texts(world: World, change: Any, item: tuple[str | None, ...]) -> None:
+    await world.jira.edit("SE-2", "ann", **change)
+    [told] = world.inbox.payloads()[0]["changelog"]["items"]
+    assert tuple(told[name] for name in ("field", "from", "fromString", "to", "toString")) == item
+
+
+async def test_labels_come_and_go_and_leave_the_others_alone(world: World) -> None:
+    await world.jira.edit("SE-2", "ann", labels=["theirs", "old"])
+    await world.jira.label("SE-2", "bob", add=["new", "theirs"], remove=["old"])
+    assert world.jira.issues["SE-2"].labels == ["theirs", "new"]
+    item = world.inbox.payloads()[-1]["changelog"]["items"][0]
+    assert (item["field"], item["fromString"], item["toString"]) == ("labels", "theirs old", "theirs new")
+
+
+@pytest.mark.parametrize(
+    ("phrase", "seen_there"),
+    [("split from", "split to"), ("replaces", "is replaced by"), ("blocks", "is blocked by"), ("relates to",) * 2],
+)
+async def test_a_link_is_told_for_itself_and_by_both_issues(world: World, phrase: str, seen_there: str) -> None:
+    await world.jira.link("SE-2", phrase, "SE-1", "ann")
+    await world.jira.link("SE-2", phrase, "SE-1", "ann")
+    made, *edits = world.inbox.payloads()
+    assert (made["webhookEvent"], "user" in made, "issue" in made) == ("issuelink_created", False, False)
+    told = {one["issue"]["key"]: one["changelog"]["items"][0]["toString"] for one in edits}
+    assert told == {"SE-2": f"This issue {phrase} SE-1", "SE-1": f"This issue {seen_there} SE-2"}
+    [link] = next(one["issue"] for one in edits if one["issue"]["key"] == "SE-2")["fields"]["issuelinks"]
+    end = "outwardIssue" if "outwardIssue" in link else "inwardIssue"
+    assert (link["type"][end.removesuffix("Issue")], link[end]["key"]) == (phrase, "SE-1")
+    assert len(world.jira.links("SE-1")) == 1
+
+
+async def test_a_deleted_issue_takes_its_links_with_it(world: World) -> None:
+    await world.jira.link("SE-2", "blocks", "SE-1", "ann")
+    await world.jira.delete_issue("SE-1", "ann")
+    assert world.jira.links("SE-2") == []
+
+
 async def test_sprint_changes_list_all_sprints_ever(world: World) -> None:
     await world.jira.close_sprint(41, "ann")
     await world.jira.move("SE-2", 40, "bob")
@@ -414,6 +501,8 @@ async def test_creating_and_deleting_are_told(world: World) -> None:
         pytest.param(lambda jira: jira.comment("SE-2", "cy", "x"), id="an author who is not there"),
         pytest.param(lambda jira: jira.transition("SE-2", "ann", "Sleeping"), id="a status that is not there"),
         pytest.param(lambda jira: jira.move("SE-2", 99, "ann"), id="a sprint that is not there"),
+        pytest.param(lambda jira: jira.close_sprint(41, "ann", into=99), id="a sprint to move into that is not there"),
+        pytest.param(lambda jira: jira.link("SE-2", "adores", "SE-1", "ann"), id="a phrase that no link says"),
         pytest.param(lambda jira: jira.create_issue("SE-2", "ann", summary="x"), id="a key that is taken"),
         pytest.param(lambda jira: jira.create_issue("XX-1", "ann", summary="x"), id="a project that is not there"),
         pytest.param(lambda jira: jira.create_issue("SE-3", "ann", summary="x", kind="Saga"), id="an unknown type"),
@@ -615,6 +704,21 @@ async def test_the_history_is_newest_first_on_cloud_and_oldest_first_on_data_cen
     assert (page["total"], page["histories"][0]["author"]["displayName"]) == (2, "Bob")
 
 
+async def test_cloud_cuts_what_it_shows_inside_an_issue_and_lists_the_rest(cloud: World) -> None:
+    cloud.jira.sender.target = None
+    for number in range(102):
+        await cloud.jira.edit("SE-2", "ann", summary=f"{number}")
+        await cloud.jira.comment("SE-2", "ann", f"{number}")
+    shown = await cloud.get("/issue/SE-2", expand="changelog", fields="comment")
+    inside = shown["changelog"]
+    assert (len(inside["histories"]), inside["total"]) == (100, 102)
+    assert inside["histories"][0]["items"][0]["toString"] == "101"
+    assert (len(shown["fields"]["comment"]["comments"]), shown["fields"]["comment"]["total"]) == (100, 102)
+    rest = await cloud.get("/issue/SE-2/changelog", startAt=100)
+    assert [entry["items"][0]["toString"] for entry in rest["values"]] == ["100", "101"]
+    assert (rest["total"], rest["isLast"]) == (102, True)
+
+
 async def test_comments_read_through_v3_are_documents_with_mentions(cloud: World) -> None:
     await cloud.jira.comment("SE-2", "ann", "Thanks [~bob]\nBye")
     [comment] = (await cloud.get("/issue/SE-2/comment"))["comments"]
@@ -696,9 +800,11 @@ async def test_cloud_lists_the_issues_of_a_sprint_by_token(cloud: World) -> None
 async def archive() -> AsyncIterator[World]:
     """A Cloud site to search in, with a third issue that came half an hour after the others; nobody changes it."""
     clock = SetClock(datetime(2026, 11, 3, 9, tzinfo=UTC))
-    async for world in build("cloud", clock):
+    async for world in build("cloud", clock, projects=("SE", "OC")):
         clock.advance(minutes=30)
-        await world.jira.create_issue("SE-3", "ann", summary="Late", status="Need Review", sprint=40)
+        await world.jira.create_issue(
+            "SE-3", "ann", summary="Late", status="Need Review", sprint=40, labels=["crafty-abc"]
+        )
         yield world
 
 
@@ -719,6 +825,12 @@ async def found(world: World, jql: str) -> list[str] | int:
         pytest.param('sprint = "Sprint 42, the long one"', [], id="a name with a comma"),
         pytest.param('status in ("Need Review", backlog) AND project = SE', ["SE-1", "SE-2", "SE-3"], id="statuses"),
         pytest.param("status = Done", [], id="a status that none has"),
+        pytest.param('labels = "crafty-abc" AND project = SE', ["SE-3"], id="a label"),
+        pytest.param("labels = nobody-has-it", [], id="a label that none has"),
+        pytest.param("project in (SE, OC) AND sprint in (41, 40) ORDER BY key", ["SE-2", "SE-3"], id="two of both"),
+        pytest.param("created >= -29m ORDER BY created DESC", ["SE-3"], id="created since"),
+        pytest.param('created >= "2026-11-03 10:31"', [], id="created before"),
+        pytest.param("labels >= a", 400, id="an order of labels"),
         pytest.param("key in (SE-3, SE-1)", ["SE-1", "SE-3"], id="keys"),
         pytest.param('updated >= "2026-11-03 10:30"', ["SE-3"], id="since a minute of the caller's zone"),
         pytest.param('updated >= "2026-11-03 10:31"', [], id="a minute later"),
@@ -904,6 +1016,61 @@ async def test_fields_that_jira_refuses_are_named_and_nothing_changes(cloud: Wor
     answer = await cloud.ask("PUT", "/issue/SE-2", {"fields": {**fields, "description": None}})
     assert (answer.status_code, list(answer.json()["errors"])) == (400, [named])
     assert cloud.jira.issues["SE-2"].history == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "named"),
+    [
+        pytest.param({"project": {"key": "XX"}}, {"project"}, id="no such project"),
+        pytest.param({"project": "SE"}, {"project"}, id="a project as text"),
+        pytest.param({"project": None, "summary": None}, {"project", "summary"}, id="two that are needed"),
+        pytest.param({"issuetype": {"name": "Saga"}}, {"issuetype"}, id="no such type"),
+        pytest.param({"duedate": "soon"}, {"duedate"}, id="a date that is none"),
+        pytest.param({"duedate": 7}, {"duedate"}, id="a date that is a number"),
+        pytest.param({"timeestimate": 3600}, {"timeestimate"}, id="an estimate that takes time tracking"),
+        pytest.param({"customfield_99999": 1, "labels": ["a b"]}, {"customfield_99999", "labels"}, id="two refused"),
+    ],
+)
+async def test_a_new_issue_that_jira_refuses_is_not_made(world: World, changes: Any, named: set[str]) -> None:
+    usual = {"project": {"key": "SE"}, "issuetype": {"name": "Task"}, "summary": "New"}
+    answer = await world.ask("POST", "/issue", {"fields": {**usual, **changes}})
+    assert (answer.status_code, set(answer.json()["errors"])) == (400, named)
+    assert set(world.jira.issues) == {"SE-1", "SE-2"}
+
+
+async def test_a_new_issue_gets_the_next_key(world: World) -> None:
+    assert world.jira.next_key("SE") == "SE-3"
+    fields = {"project": {"key": "SE"}, "issuetype": {"name": "Task"}, "summary": "New", SPRINT_FIELD: 42}
+    answer = await world.ask("POST", "/issue", {"fields": fields})
+    issue = world.jira.issues["SE-3"]
+    assert (answer.status_code, answer.json()["key"], answer.json()["id"]) == (201, "SE-3", issue.id)
+    assert (issue.creator, issue.sprints, world.jira.next_key("SE")) == ("crafty", [42], "SE-4")
+    assert (await world.ask("POST", "/issue", {"fields": []})).status_code == 400
+
+
+async def test_remote_links_are_one_for_each_global_id(world: World) -> None:
+    link = {"globalId": "a=1", "object": {"url": "https://x.example", "title": "X"}}
+    answers = [
+        await world.ask("POST", "/issue/SE-2/remotelink", body) for body in (link, link, {"object": link["object"]})
+    ]
+    assert [answer.status_code for answer in answers] == [201, 200, 201]
+    assert len(await world.get("/issue/SE-2/remotelink")) == 2
+    [one] = await world.get("/issue/SE-2/remotelink", globalId="a=1")
+    assert (one["object"]["title"], one["id"]) == ("X", answers[0].json()["id"])
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param({"globalId": "a"}, id="no object"),
+        pytest.param({"object": {"url": "https://x.example"}}, id="no title"),
+        pytest.param({"object": {"url": "", "title": "X"}}, id="an empty address"),
+        pytest.param({"globalId": "a" * 256, "object": {"url": "https://x", "title": "X"}}, id="too long an id"),
+    ],
+)
+async def test_remote_links_that_jira_refuses(cloud: World, body: Any) -> None:
+    assert (await cloud.ask("POST", "/issue/SE-2/remotelink", body)).status_code == 400
+    assert cloud.jira.remote_links("SE-2") == []
 
 
 async def test_accounts_of_the_other_flavour_are_refused(world: World) -> None:

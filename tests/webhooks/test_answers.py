@@ -4,6 +4,7 @@ import asyncio
 import hmac
 import json
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,18 @@ from service.settings import Settings
 from service.webhooks._signature import is_signed
 from tests import builders
 from tests.conftest import SetClock
-from tests.webhooks.payloads import FIELDS, body, issue_fields, issue_updated, post
+from tests.webhooks.payloads import (
+    ANN,
+    FIELDS,
+    NEXT,
+    body,
+    comment_created,
+    data_center_comment,
+    issue_fields,
+    issue_updated,
+    post,
+    sprint_event,
+)
 
 SECRET = "a secret to everybody"
 OLD_SECRET = "the secret before"
@@ -87,18 +99,27 @@ async def keys(redis: Any, pattern: str) -> list[bytes]:
     return sorted(await redis.keys(f"crafty:{pattern}"))
 
 
+def decision_of(rule: str, answer: httpx.Response) -> dict[str, str]:
+    """What the answer says of one rule."""
+    (decision,) = [one for one in answer.json()["decisions"] if one["rule"] == rule]
+    return {name: value for name, value in decision.items() if name != "rule"}
+
+
+async def looks(redis: Any) -> set[str]:
+    """The looks that are planned, as "rule:subject"."""
+    return {key.decode().partition(":look:")[2] for key in await keys(redis, "work:look:*")}
+
+
 async def test_an_accepted_delivery_answers_with_its_decisions_and_stores_the_work(
     client: httpx.AsyncClient, redis: Any
 ) -> None:
     answer = await post_jira(client, body(issue_updated()), x_atlassian_webhook_identifier="abc-1")
 
     assert answer.status_code == 202
-    assert answer.json() == {
-        "delivery": "abc-1",
-        "duplicate": False,
-        "decisions": [{"rule": "green-ticket", "outcome": "pass"}, {"rule": "missing-reviewer", "outcome": "act"}],
-    }
-    assert await keys(redis, "work:*") == [b"crafty:work:look:missing-reviewer:SE-1"]
+    told = answer.json()
+    assert {"rule": "missing-reviewer", "outcome": "act"} in told.pop("decisions")
+    assert told == {"delivery": "abc-1", "duplicate": False}
+    assert await looks(redis) == {"missing-reviewer:SE-1"}
     timeline = await Ledger(redis).timeline("SE-1")
     reasons = {decision.rule: decision.reason for decision in timeline[0].decisions}
     assert timeline[0].delivery == "abc-1"
@@ -256,14 +277,33 @@ async def test_redis_away_is_503_with_retry_after_and_readyz_says_so(clock: SetC
     assert str(tmp_path) not in answer.text + ready.text
 
 
+async def is_own_doing(answer: httpx.Response, redis: Any) -> bool:
+    """Whether a delivery was recorded as Crafty's own doing, and nothing else came of it."""
+    stored = await Ledger(redis).delivery(answer.json()["delivery"])
+    assert (answer.status_code, answer.json()["decisions"], await keys(redis, "work:*")) == (202, [], [])
+    return stored is not None and stored[0].note == "it is Crafty's own doing"
+
+
 async def test_crafty_ignores_its_own_doing_but_not_that_of_another_bot(client: httpx.AsyncClient, redis: Any) -> None:
-    own = await post_jira(client, body(issue_updated(user=BOT)))
+    assert await is_own_doing(await post_jira(client, body(issue_updated(user=BOT))), redis)
     other = await post_jira(client, body(issue_updated(user={**BOT, "accountId": "acc-other-bot"})))
-    assert own.json()["decisions"] == []
-    assert len(other.json()["decisions"]) == 2
-    stored = await Ledger(redis).delivery(own.json()["delivery"])
-    assert stored is not None
-    assert stored[0].note == "it is Crafty's own doing"
+    assert decision_of("missing-reviewer", other) == {"outcome": "act"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param("All is well.", id="its answers"),
+        pytest.param("These words work: “@crafty help”", id="its own help"),
+        pytest.param("@crafty help", id="words that would be a command of others"),
+    ],
+)
+async def test_crafty_does_not_listen_to_its_own_comments_and_posts(
+    client: httpx.AsyncClient, redis: Any, text: str
+) -> None:
+    comment = {"id": "7", "author": BOT, "updateAuthor": BOT, "body": text}
+    assert await is_own_doing(await post_jira(client, body(comment_created(text, comment=comment))), redis)
+    assert await is_own_doing(await post_forum(client, body(post(username="Crafty", raw=text))), redis)
 
 
 async def test_a_project_of_no_cell_is_accepted_without_decisions(client: httpx.AsyncClient) -> None:
@@ -285,7 +325,7 @@ async def test_modes(
     app = app_of(redis_url, clock, f"\n[rules.missing-reviewer]\n{table}\n")
     async with client_of(app) as http:
         answer = await post_jira(http, body(issue_updated()))
-    assert answer.json()["decisions"][1] == {"rule": "missing-reviewer", **decision}
+    assert decision_of("missing-reviewer", answer) == decision
     assert len(await keys(redis, "work:*")) == work
 
 
@@ -294,7 +334,125 @@ async def test_a_change_of_the_site_holds_for_the_very_next_delivery(client: htt
     renamed = FieldMap(**{**FIELDS, "reviewer": "customfield_10099"})
     await Ledger(redis).keep_site(Site(fields=renamed, jira_bot=("acc-bot",)))
     after = await post_jira(client, body(issue_updated(timestamp=1)))
-    assert [before.json()["decisions"][1]["outcome"], after.json()["decisions"][1]["outcome"]] == ["act", "wait"]
+    assert [decision_of("missing-reviewer", one)["outcome"] for one in (before, after)] == ["act", "wait"]
+
+
+# What people tell Crafty, and what else leads to work
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        pytest.param("[~crafty] help", {"answers:SE-1"}, id="by name"),
+        pytest.param("[~accountid:acc-bot] help", {"answers:SE-1"}, id="as the Cloud writes a mention"),
+        pytest.param("@crafty why", {"answers:SE-1"}, id="as in chat"),
+        pytest.param("[~crafty] accept", {"answers:SE-1", "task-insertion:SE-1"}, id="an acceptance"),
+        pytest.param("Thanks, looks good to me", set(), id="a plain comment"),
+        pytest.param("{quote}[~crafty] help{quote}", set(), id="a quoted command"),
+        pytest.param("I asked @crafty help yesterday", {"answers:SE-1"}, id="a command in a sentence"),
+    ],
+)
+async def test_a_comment_that_speaks_to_crafty_is_looked_at(
+    client: httpx.AsyncClient, redis: Any, text: str, expected: set[str]
+) -> None:
+    answer = await post_jira(client, body(comment_created(text)))
+    assert (answer.status_code, await looks(redis)) == (202, expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"), [pytest.param("[~crafty] help", {"wait"}, id="a command"), ("Thanks", {"pass"})]
+)
+async def test_data_center_s_issue_event_tells_of_a_comment(
+    client: httpx.AsyncClient, redis: Any, text: str, expected: set[str]
+) -> None:
+    comment = data_center_comment(text)["comment"]
+    answer = await post_jira(client, body(issue_updated(issue_event_type_name="issue_commented", comment=comment)))
+    assert {decision_of("answers", answer)["outcome"]} == expected
+    assert ("answers:SE-1" in await looks(redis)) is (expected == {"wait"})
+
+
+async def test_data_center_s_comment_names_no_ticket_so_its_number_is_looked_at(
+    client: httpx.AsyncClient, redis: Any
+) -> None:
+    plain = await post_jira(client, body(data_center_comment("Thanks")))
+    assert (plain.json()["decisions"], await looks(redis)) == ([], set())
+
+    command = await post_jira(client, body(data_center_comment("[~crafty] help")))
+    assert (command.status_code, command.json()["decisions"]) == (202, [])
+    assert {"answers:10013", "spillover:10013", "task-insertion:10013"} <= await looks(redis)
+
+
+@pytest.mark.parametrize("name", ["sprint_started", "sprint_closed"])
+@pytest.mark.parametrize(
+    ("board", "expected"),
+    [pytest.param(12, [b"crafty:work:sweep:Serenity"], id="of our board"), pytest.param(13, [], id="of another board")],
+)
+async def test_a_sprint_that_starts_or_closes_asks_for_a_sweep_of_its_cell(
+    client: httpx.AsyncClient, redis: Any, name: str, board: int, expected: list[bytes]
+) -> None:
+    answer = await post_jira(client, body(sprint_event(name, board)))
+    assert (answer.status_code, await keys(redis, "work:*")) == (202, expected)
+
+
+@pytest.mark.parametrize(
+    ("created", "outcome"),
+    [
+        pytest.param("2026-11-12T23:59:00.000+0100", "pass", id="a minute before the deadline"),
+        pytest.param("2026-11-13T00:00:00.000+0100", "pass", id="at the deadline"),
+        pytest.param("2026-11-13T00:01:00.000+0100", "act", id="a minute after it"),
+    ],
+)
+async def test_a_ticket_that_is_created_in_the_next_sprint_too_late_is_an_insertion(
+    client: httpx.AsyncClient, clock: SetClock, created: str, outcome: str
+) -> None:
+    at = datetime.fromisoformat(created).astimezone(UTC)
+    clock.now = at
+    fields = issue_fields(created=created, updated=created, creator=ANN, customfield_10020=[NEXT])
+    new = issue_updated(fields, webhookEvent="jira:issue_created", timestamp=round(at.timestamp() * 1000))
+    answer = await post_jira(client, body(new))
+    assert (answer.status_code, decision_of("task-insertion", answer)) == (202, {"outcome": outcome})
+
+
+COMMUNITY = """
+[[cells]]
+name = "Community"
+projects = ["CM"]
+channel = "community"
+repositories = ["Example-Org/Poll"]
+contribution_projects = ["HELP"]
+[cells.roles]
+community_liaison = "mia"
+[[people]]
+id = "mia"
+name = "Mia"
+cell = "Community"
+jira = "acc-mia"
+github = "mia-gh"
+gitlab = "mia-gl"
+"""
+
+
+@pytest.mark.parametrize(
+    ("reporter", "outcome"),
+    [
+        pytest.param({"accountId": "acc-carla", "displayName": "Carla"}, "act", id="a stranger"),
+        pytest.param({"accountId": "acc-mia", "displayName": "Mia"}, "pass", id="a member"),
+    ],
+)
+async def test_a_ticket_of_a_contributions_project_waits_for_an_answer(
+    redis: Any, redis_url: str, clock: SetClock, reporter: dict[str, str], outcome: str
+) -> None:
+    await Ledger(redis).keep_site(Site(fields=FieldMap(**FIELDS)))
+    created = "2026-11-03T08:30:00.000+0000"
+    fields = issue_fields(project={"key": "HELP"}, reporter=reporter, creator=reporter, created=created)
+    new = issue_updated(fields, webhookEvent="jira:issue_created", user=reporter)
+    async with client_of(app_of(redis_url, clock, COMMUNITY)) as http:
+        answer = await post_jira(http, body({**new, "issue": {**new["issue"], "key": "HELP-1"}}))
+    assert (answer.status_code, decision_of("community-ack", answer)) == (202, {"outcome": outcome})
+    assert ("community-ack:HELP-1" in await looks(redis)) is (outcome == "act")
+
+
+# The forum
 
 
 async def test_a_forum_post_in_a_watched_category_is_stored(client: httpx.AsyncClient, redis: Any) -> None:
@@ -302,7 +460,7 @@ async def test_a_forum_post_in_a_watched_category_is_stored(client: httpx.AsyncC
     assert answer.status_code == 202
     stored = await Ledger(redis).delivery(answer.json()["delivery"])
     assert stored is not None
-    assert (stored[0].subject, stored[0].event, bool(stored[1])) == ("topic 77", "post_created", True)
+    assert (stored[0].subject, stored[0].event, bool(stored[1])) == ("topic:77", "post_created", True)
 
 
 @pytest.mark.parametrize(
