@@ -15,7 +15,6 @@ from service.contributions import Acknowledgement
 from service.facts import Person
 from service.texts import Item, Message, Paragraph, Small
 
-
 ASKING: Final = "missing"
 """What the state of a comment begins with as long as the comment asks for something."""
 

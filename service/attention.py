@@ -38,7 +38,7 @@ class Attention:
             return now
         days = (local.date() + timedelta(days=n) for n in range(_LONGEST_ABSENCE))
         working = (day for day in days if own.is_working_day(day, person.time_off))
-        openings = (own.instant_of(datetime.combine(day, self._opening)) for day in working)
+        openings = (own.instant_of(datetime.combine(day, opening)) for day in working for opening in self._openings)
         return next((at for at in openings if at > now), now)
 
     def next_day(self, person: Person, calendar: SprintCalendar, now: datetime) -> datetime:
@@ -52,8 +52,9 @@ class Attention:
         return _calendar_of(person, calendar).local(now).date()
 
     @property
-    def _opening(self) -> time:
-        return time() if self.quiet_from == self.quiet_until else self.quiet_until
+    def _openings(self) -> tuple[time, ...]:
+        """The local times at which a working day may begin, or go on."""
+        return tuple(one for one in (time(), self.quiet_until) if not self._is_quiet(one))
 
     def _is_quiet(self, local: time) -> bool:
         if self.quiet_from <= self.quiet_until:

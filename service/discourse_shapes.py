@@ -104,10 +104,11 @@ def destroyed(topic: RawTopic, otherwise: datetime) -> Note:
     return Note(what="closed", at=topic.deleted_at or otherwise, by=person_from(topic.deleted_by))
 
 
-def note_from(post: RawPost, title: str, url: str, otherwise: datetime) -> Note | None:
+def note_from(post: RawPost, title: str, url: str, otherwise: datetime, account: str) -> Note | None:
     """What a post tells of its topic; None for a withdrawn one, a whisper and other small actions.
 
-    title, url: the topic's; otherwise: stands in for a missing time. A post's text is kept only where it speaks to us.
+    title, url: the topic's; otherwise: stands in for a missing time; account: the one we act under, "" where that is
+    not known. A post's text is kept only where it speaks to us.
     """
     what = None if post.is_withdrawn else _told_by(post)
     if what is None:
@@ -116,7 +117,7 @@ def note_from(post: RawPost, title: str, url: str, otherwise: datetime) -> Note 
     if what == "opened":
         return Note(what=what, title=title, url=url, kind="topic", **told)
     if what == "answered":
-        return Note(what=what, id=f"post-{post.post_number}", text=_said_to_us(post.raw or ""), **told)
+        return Note(what=what, id=f"post-{post.post_number}", text=_said_to_us(post.raw or "", account), **told)
     return Note(what=what, **told)
 
 
@@ -138,5 +139,5 @@ def _whose(someone: _Someone | None, number: int | None) -> dict[str, Any]:
     }
 
 
-def _said_to_us(text: str) -> str:
-    return text if commands_in(text) else ""
+def _said_to_us(text: str, account: str) -> str:
+    return text if commands_in(text, (account,)) else ""

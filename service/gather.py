@@ -13,7 +13,7 @@ from service.contributions import Contribution, Note, contribution_from, notes_o
 from service.errors import CannotAct, NotFound, NotSignedInError, TryLater
 from service.facts import Cell, Person, Sprint, Team, Ticket
 from service.jira_shapes import FieldMap, RawField, discover, is_issue_key
-from service.ledger import Ledger, Site
+from service.ledger import Contributed, Ledger, Site
 from service.rules._base import Rule
 from service.situation import Situation
 
@@ -101,7 +101,9 @@ class Gatherer:
         return found
 
     async def _contributed_ticket(self, ticket: Ticket) -> Contribution:
+        """The ticket tells of itself; its place is kept, under which notes of our own are found again."""
         notes = notes_of(ticket)
+        await self._ledger.keep_notes(Contributed(key=ticket.key, place=ticket.project))
         kept = await self._ledger.contribution(ticket.key, *notes)
         return kept or contribution_from(ticket.key, ticket.project, notes)
 

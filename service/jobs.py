@@ -25,7 +25,7 @@ from service.ledger import Effect, Entry, Ledger, Site
 from service.pings import Pings
 from service.queue import Queue, Result, Work, look_again, next_look, of_line, perform
 from service.situation import Situation
-from service.sweeps import Sweeper, stamp_of
+from service.sweeps import EVERY, Sweeper, stamp_of
 from service.texts import Item
 
 log = structlog.get_logger()
@@ -194,31 +194,40 @@ class Jobs:
         lines = await self.ledger.lines(work.key)
         if not isinstance(digest, Digest) or not lines:
             return Result(ending="done")
+        true = [name for name in lines if await self._is_still_asked(name)]
+        if not true:
+            nothing = self._effect(work, "skipped", "nothing in it is asked for any more")
+            return Result(ending="done", sent=list(lines), entries=[nothing])
         opens = self.pings.opens_at(digest.person, now)
         if opens <= now and not await self.pings.may_ping(digest.person, work.key, now):
             opens = self.pings.next_day(digest.person, now)
         if opens > now:
             return self._held(work, digest.person, opens)
-        true = [name for name in lines if await self._is_still_asked(name)]
-        if not true:
-            nothing = self._effect(work, "skipped", "nothing in it is asked for any more")
-            return Result(ending="done", sent=list(lines), entries=[nothing])
         items = [_ITEM.decode(lines[name]) for name in true]
-        done = await self.effects.send(digest, items, f"{work.key}:{min(true)}", is_retry=work.is_retry)
+        done = await self.effects.send(digest, items, f"{work.key}:{min(lines)}", is_retry=work.is_retry)
         told = self._done(work, done, {})
         entries = [msgspec.structs.replace(entry, subject=of_line(name)[1]) for entry in told.entries for name in true]
         return msgspec.structs.replace(told, entries=entries, sent=list(lines))
 
     async def _is_still_asked(self, line: str) -> bool:
-        """A line is sent as long as the comment that asks for the same stands; some rules ask without a comment."""
-        case = await self.ledger.case(*of_line(line))
-        return case is None or case.open
+        """A line is sent as long as the comment that asks for the same stands; some rules ask without a comment.
+
+        One that tells of a deed stays true.
+        """
+        rule, subject, deed = of_line(line)
+        case = await self.ledger.case(rule, subject)
+        return bool(deed) or case is None or case.open
 
     async def _sweep(self, work: Work) -> Result:
         cell = next((cell for cell in self.team.cells if cell.name == work.subject), None)
         if cell is None:
             return Result(ending="done")
-        swept = await self.sweeper.sweep(cell, self.clock())
+        try:
+            swept = await self.sweeper.sweep(cell, self.clock())
+        except (NotFound, CannotAct) as refusal:
+            log.warning("sweep.refused", cell=cell.name, reason=f"{refusal}")
+            await self.ledger.warn(f"sweep of {cell.name}", f"{refusal}")
+            return Result(ending="waiting", due=self.clock() + EVERY, error=f"{refusal}")
         return Result(ending="waiting", due=swept.again, wishes=swept.wishes)
 
     async def _site(self, _: Work) -> Result:

@@ -24,6 +24,7 @@ PREFIX: Final = "crafty:"
 
 
 _MONTHS: Final = 120 * 86_400
+_OVER_A_YEAR: Final = 400 * 86_400
 _TOLD: Final = 40
 """How many lines of a timeline are searched for the latest decision of each rule."""
 
@@ -189,6 +190,7 @@ class Ledger:
         async with redis_or_away(), self._redis.pipeline(transaction=True) as pipe:
             for name, value in noted.fields().items():
                 pipe.hsetnx(f"{PREFIX}contribution:{noted.key}", name, value)
+            pipe.expire(f"{PREFIX}contribution:{noted.key}", _OVER_A_YEAR)
             await pipe.execute()
 
     async def commitments(self, ticket: str) -> dict[int, Commitment]:

@@ -46,7 +46,7 @@ class Pings:
         if isinstance(action, Notify) and action.person:
             if await self.may_ping(action.person, work.key, now):
                 return action, []
-            return None, [self._listed(action.person, action.message, work, now)]
+            return None, [self._listed(action, action.person, work, now)]
         if isinstance(action, Comment) and not isinstance(action, EditComment):
             return await self._mentioning(action, work, now)
         return action, []
@@ -60,16 +60,17 @@ class Pings:
         for person in mentioned(comment.message):
             if not await self.may_ping(person, work.key, now):
                 message = without_mention(message, person)
-                lists.append(self._listed(person, comment.message, work, now))
+                lists.append(self._listed(comment, person, work, now))
         return msgspec.structs.replace(comment, message=message), lists
 
-    def _listed(self, person: Person, message: Message, work: Work, now: datetime) -> Wish:
+    def _listed(self, action: Notify | Comment, person: Person, work: Work, now: datetime) -> Wish:
         at = self.next_day(person, now)
         digest = Digest(
             person=person,
             occasion=f"{at:%Y-%m-%d}",
             intro=paragraph(INTRO, who=person),
-            line=_line(work.subject, message),
+            after=action.after,
+            line=_line(work.subject, action.message),
             footer=small(FOOTER, count=self.attention.pings_a_day),
             at=at,
             of_all_rules=True,

@@ -171,7 +171,7 @@ def perform(action: Action, rule: str, subject: str, now: datetime) -> Wish:
 
 
 def _gather(digest: Digest, rule: str, subject: str, now: datetime) -> Wish:
-    key = digest.key(rule, subject)
+    key, name = digest.key(rule, subject), line_name(rule, subject, digest.after)
     return Wish(
         key=key,
         kind="digest",
@@ -180,20 +180,20 @@ def _gather(digest: Digest, rule: str, subject: str, now: datetime) -> Wish:
         due=_due(digest.at),
         payload=msgspec.json.encode(digest).decode(),
         cap=_due(digest.at) - _ms(now) + _ms_of(DIGEST_PATIENCE),
-        once=f"{key}:{line_name(rule, subject)}",
-        line=(line_name(rule, subject), msgspec.json.encode(digest.line).decode()),
+        once=f"{key}:{name}",
+        line=(name, msgspec.json.encode(digest.line).decode()),
     )
 
 
-def line_name(rule: str, subject: str) -> str:
-    """What a digest's line is known by."""
-    return f"{rule} {subject}"
+def line_name(rule: str, subject: str, deed: str | None = None) -> str:
+    """What a digest's line is known by; deed: the key of the action that it tells of."""
+    return f"{rule} {subject} {deed}" if deed else f"{rule} {subject}"
 
 
-def of_line(name: str) -> tuple[str, str]:
-    """The rule and the subject of a digest's line, from what it is known by."""
-    rule, _, subject = name.partition(" ")
-    return rule, subject
+def of_line(name: str) -> tuple[str, str, str]:
+    """The rule, the subject and the deed of a digest's line, from what it is known by; "" where it tells of none."""
+    rule, subject, deed = (*name.split(" ", 2), "")[:3]
+    return rule, subject, deed
 
 
 def next_look(actions: Iterable[Action]) -> datetime | None:
@@ -288,7 +288,7 @@ class Queue:
         }
         if result.case:
             call["case"] = _case_fields(result.case)
-        if result.looked:
+        if result.looked is not None:
             call["looked"] = result.looked
         async with redis_or_away():
             return bool(await self._finish(args=[msgspec.json.encode(call)]))

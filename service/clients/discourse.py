@@ -69,10 +69,10 @@ class _Topic(RawTopic, kw_only=True):
     archived: bool = False
     post_stream: _Stream
 
-    def notes(self, site: str) -> Iterator[Note]:
+    def notes(self, site: str, account: str) -> Iterator[Note]:
         """What is read in it; a topic that was closed without a trace was so when somebody wrote last."""
         url = topic_url(site, self.id, self.slug)
-        notes = [note_from(post, self.title, url, self.created_at) for post in self.post_stream.posts]
+        notes = [note_from(post, self.title, url, self.created_at, account) for post in self.post_stream.posts]
         told = [note for note in notes if note]
         yield from told
         if self.deleted_at:
@@ -189,7 +189,7 @@ class Discourse:
         topic = await self._read(key.removeprefix("topic:"))
         if topic.archetype == PRIVATE:
             raise NotFound(f"{key} is a private message.")
-        return tuple(self._marked(note) for note in topic.notes(self._site))
+        return tuple(self._marked(note) for note in topic.notes(self._site, self._account))
 
     async def recent(self, place: int, since: datetime) -> tuple[tuple[str, Note], ...]:
         """The key of each topic of a category in which something was written since then, and that it was opened.

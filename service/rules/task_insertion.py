@@ -9,7 +9,7 @@ and so may what a firefighter on duty added in an emergency, and what comes over
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Annotated, Final
@@ -32,6 +32,7 @@ from service.rules._base import (
     joined,
     passed_and_told,
     signed,
+    wait_until,
     wanted,
     withdrawn,
 )
@@ -87,6 +88,9 @@ NO_STRETCH_GOALS = (
     "{cell} has no sprint named “{name}” on its board, so late additions go to the backlog. Create it there as a "
     "future sprint, or correct stretch_goals of this cell in crafty.toml."
 )
+
+UNREAD: Final = timedelta(hours=1)
+"""How long it waits for a board that can't be read: without it nobody knows where a late ticket may wait."""
 
 CLOSING: Final = timedelta(days=1)
 """How long after a sprint was completed its unfinished tickets are still brought over."""
@@ -173,12 +177,16 @@ def check(ticket: Ticket, ctx: Context) -> Verdict:
     reason = _unconcerned(ticket, ctx)
     if reason:
         return Verdict.passed(reason)
+    if not ctx.sprints.is_whole:
+        return wait_until(ctx.now + UNREAD, ticket, "its board can't be read at the moment")
     if ticket.is_done or ticket.status.casefold() in ctx.cell.statuses.finished:
         return _settled(ticket, ctx, f"the ticket is finished ({ticket.status})")
     coming = [sprint for sprint in (ctx.sprints.next, ctx.sprints.active) if sprint]
     inside = next((sprint for sprint in coming if ticket.is_in(sprint)), None)
-    if inside:
-        return _inside(_case(ticket, ctx, inside))
+    return _inside(_case(ticket, ctx, inside)) if inside else _elsewhere(ticket, ctx, coming)
+
+
+def _elsewhere(ticket: Ticket, ctx: Context, coming: Iterable[Sprint]) -> Verdict:
     if not _waits_where_we_moved_it(ticket, ctx):
         return _settled(ticket, ctx, "it is in neither the next nor the running sprint")
     awaited = next((sprint for sprint in coming if ctx.said_in(f"sprint-{sprint.id}")), None)
@@ -192,7 +200,7 @@ def _unconcerned(ticket: Ticket, ctx: Context) -> str | None:
     event = ctx.event
     if isinstance(event, CommentPosted) and not _accepts(event.text, ctx):
         return "this comment accepts nothing"
-    if isinstance(event, TicketChanged) and event.changed is not None and event.sprint_move is None:
+    if isinstance(event, TicketChanged) and event.changed is not None and "sprint" not in event.changed:
         return "this change did not touch its sprint"
     if ticket.is_subtask or ticket.kind.casefold() == "epic":
         return "sub-tasks and epics join no sprint of their own"

@@ -3,7 +3,7 @@
 
 local call = cjson.decode(ARGV[1])
 local key = P .. 'work:' .. call.key
-local record = redis.call('HMGET', key, 'token', 'generation', 'started', 'next', 'rule', 'subject')
+local record = redis.call('HMGET', key, 'token', 'generation', 'started', 'next', 'rule', 'subject', 'is_retry')
 if record[1] ~= call.token then return 0 end
 
 for _, entry in ipairs(call.entries) do remember(entry[1], entry[2]) end
@@ -48,6 +48,14 @@ local function wait_until(due)
   redis.call('ZADD', P .. 'due', due, call.key)
 end
 
+-- What is held was not begun: it comes back as if for the first time, and a digest with the lines that came since.
+local function begin_anew()
+  local lines, sending = P .. 'lines:' .. call.key, P .. 'sending:' .. call.key
+  local kept = redis.call('HGETALL', sending)
+  for i = 1, #kept, 2 do redis.call('HSETNX', lines, kept[i], kept[i + 1]) end
+  redis.call('DEL', sending, P .. 'tried:' .. call.key)
+end
+
 if call.state == 'retry' then
   local due = is_wanted_again and math.max(next_due, call.due) or call.due
   if is_wanted_again then redis.call('HSET', key, 'wanted', due) end
@@ -68,7 +76,7 @@ elseif call.state == 'waiting' then
   wait_until(call.due)
 elseif call.state == 'held' then
   redis.call('HSET', key, 'tries', 0, 'wanted', call.due, 'was_held', '1')
-  redis.call('DEL', P .. 'tried:' .. call.key)
+  if record[7] ~= '1' then begin_anew() end
   wait_until(call.due)
 else
   redis.call('HSET', key, 'blocked', '1')

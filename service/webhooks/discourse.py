@@ -49,20 +49,20 @@ _ANYTHING: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def parse(
-    name: str, kind: str, body: bytes, watched: Container[int], received: datetime, url: str = ""
+    name: str, kind: str, body: bytes, watched: Container[int], received: datetime, url: str = "", account: str = ""
 ) -> Event | Ignored:
     """What the delivery says.
 
     name: the `X-Discourse-Event` header, such as post_created; kind: `X-Discourse-Event-Type`, such as post; watched:
     ids of the categories that cells follow; received: stands in for a missing time; url: the forum's address, for
-    links. Raises msgspec.DecodeError for what is no JSON and msgspec.ValidationError, naming the place, for a topic or
-    post without what it must have.
+    links; account: the one we act under. Raises msgspec.DecodeError for what is no JSON and msgspec.ValidationError,
+    naming the place, for a topic or post without what it must have.
     """
     _ANYTHING.decode(body)
     if kind == "topic":
         return _topic(name, _DECODER.decode(body).topic, watched, received)
     if kind == "post":
-        return _post(name, _DECODER.decode(body).post, watched, received, url)
+        return _post(name, _DECODER.decode(body).post, watched, received, url, account)
     return Ignored(f"no rule is concerned with “{name[:64]}”" if name else "it names no event")
 
 
@@ -88,7 +88,9 @@ def _topic(name: str, topic: _Topic | None, watched: Container[int], received: d
     return _noted(topic.id, place, received, None)
 
 
-def _post(name: str, post: _Post | None, watched: Container[int], received: datetime, url: str) -> Event | Ignored:
+def _post(
+    name: str, post: _Post | None, watched: Container[int], received: datetime, url: str, account: str
+) -> Event | Ignored:
     if post is None:
         raise msgspec.ValidationError("Object missing required field `post`")
     place = _place(post.topic_archetype, post.category_id, watched)
@@ -96,7 +98,7 @@ def _post(name: str, post: _Post | None, watched: Container[int], received: date
         return place
     if name == "post_destroyed":
         return Ignored("what a deleted post told stays as it was")
-    note = note_from(post, post.topic_title, topic_url(url, post.topic_id, post.topic_slug), received)
+    note = note_from(post, post.topic_title, topic_url(url, post.topic_id, post.topic_slug), received, account)
     if note is None:
         return Ignored("it is a hidden post, a whisper or a note of the forum's own")
     return _noted(post.topic_id, place, note.at, note.by, note)

@@ -219,10 +219,10 @@ class Intake:
             identify=_identify_discourse,
         )
 
-    def _parse_discourse(self, posted: Posted, _: Site) -> tuple[str, Event | Ignored]:
+    def _parse_discourse(self, posted: Posted, site: Site) -> tuple[str, Event | Ignored]:
         name, kind = (posted.headers.get(f"x-discourse-event{suffix}", "") for suffix in ("", "-type"))
-        url = str(self._settings.discourse_url or "").rstrip("/")
-        return name, discourse.parse(name, kind, posted.body, self._categories, posted.received, url)
+        url, account = str(self._settings.discourse_url or "").rstrip("/"), site.discourse_bot or ""
+        return name, discourse.parse(name, kind, posted.body, self._categories, posted.received, url, account)
 
     def _github(self) -> Source:
         secrets = self._settings.github_webhook_secrets

@@ -702,6 +702,21 @@ def test_the_news_of_a_new_ticket_is_enough_to_decide(created: datetime, outcome
     assert hear(TicketChanged(at=FRIDAY, ticket=about), about).outcome == outcome
 
 
+def test_a_change_of_the_sprint_that_does_not_tell_which_is_looked_up() -> None:
+    event = TicketChanged(at=FRIDAY, actor=BOB, ticket=added(), changed=frozenset({"sprint"}))
+
+    with pytest.raises(Unknown):
+        hear(event, partly(added(), "sprint_moves"))
+
+
+@pytest.mark.parametrize("about", [added(), added(sprints=(STRETCH,))], ids=["inside", "moved out"])
+def test_nothing_moves_while_the_board_cannot_be_read(about: Ticket) -> None:
+    unread = Sprints(active=RUNNING, next=NEXT, is_whole=False)
+    verdict = look(about, sprints=unread, said=said())
+
+    assert (verdict.outcome, summary(verdict)) == ("wait", ["recheck SE-1 2026-11-13 15:02"])
+
+
 @pytest.mark.parametrize(
     ("text", "is_looked_at"),
     [

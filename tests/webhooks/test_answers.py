@@ -360,15 +360,19 @@ async def test_a_comment_that_speaks_to_crafty_is_looked_at(
 
 
 @pytest.mark.parametrize(
-    ("text", "expected"), [pytest.param("[~crafty] help", {"wait"}, id="a command"), ("Thanks", {"pass"})]
+    ("text", "outcome", "expected"),
+    [
+        pytest.param("[~crafty] help", "wait", {"answers:SE-1"}, id="a command"),
+        pytest.param("Thanks", "pass", set(), id="a plain comment"),
+    ],
 )
-async def test_data_center_s_issue_event_tells_of_a_comment(
-    client: httpx.AsyncClient, redis: Any, text: str, expected: set[str]
+async def test_data_center_tells_of_a_comment_in_an_event_of_its_ticket(
+    client: httpx.AsyncClient, redis: Any, text: str, outcome: str, expected: set[str]
 ) -> None:
     comment = data_center_comment(text)["comment"]
     answer = await post_jira(client, body(issue_updated(issue_event_type_name="issue_commented", comment=comment)))
-    assert {decision_of("answers", answer)["outcome"]} == expected
-    assert ("answers:SE-1" in await looks(redis)) is (expected == {"wait"})
+    assert decision_of("answers", answer) == {"outcome": outcome}
+    assert await looks(redis) == expected
 
 
 async def test_data_center_s_comment_names_no_ticket_so_its_number_is_looked_at(
@@ -432,15 +436,19 @@ gitlab = "mia-gl"
 """
 
 
+CARLA = {"accountId": "acc-carla", "displayName": "Carla"}
+MIA = {"accountId": "acc-mia", "displayName": "Mia"}
+
+
 @pytest.mark.parametrize(
-    ("reporter", "outcome"),
+    ("reporter", "outcome", "expected"),
     [
-        pytest.param({"accountId": "acc-carla", "displayName": "Carla"}, "act", id="a stranger"),
-        pytest.param({"accountId": "acc-mia", "displayName": "Mia"}, "pass", id="a member"),
+        pytest.param(CARLA, "act", {"community-ack:HELP-1"}, id="a stranger"),
+        pytest.param(MIA, "pass", set(), id="a member"),
     ],
 )
 async def test_a_ticket_of_a_contributions_project_waits_for_an_answer(
-    redis: Any, redis_url: str, clock: SetClock, reporter: dict[str, str], outcome: str
+    redis: Any, redis_url: str, clock: SetClock, reporter: dict[str, str], outcome: str, expected: set[str]
 ) -> None:
     await Ledger(redis).keep_site(Site(fields=FieldMap(**FIELDS)))
     created = "2026-11-03T08:30:00.000+0000"
@@ -449,7 +457,16 @@ async def test_a_ticket_of_a_contributions_project_waits_for_an_answer(
     async with client_of(app_of(redis_url, clock, COMMUNITY)) as http:
         answer = await post_jira(http, body({**new, "issue": {**new["issue"], "key": "HELP-1"}}))
     assert (answer.status_code, decision_of("community-ack", answer)) == (202, {"outcome": outcome})
-    assert ("community-ack:HELP-1" in await looks(redis)) is (outcome == "act")
+    assert await looks(redis) == expected
+
+
+async def test_a_comment_on_a_ticket_of_a_contributions_project_may_be_the_answer(
+    redis: Any, redis_url: str, clock: SetClock
+) -> None:
+    comment = comment_created("Thank you for writing!")
+    async with client_of(app_of(redis_url, clock, COMMUNITY)) as http:
+        answer = await post_jira(http, body({**comment, "issue": {**comment["issue"], "key": "HELP-1"}}))
+    assert (answer.status_code, await looks(redis)) == (202, {"community-ack:HELP-1"})
 
 
 # The forum
