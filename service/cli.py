@@ -6,8 +6,10 @@ import asyncio
 import json
 import os
 import sys
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated, NoReturn, TypeVar
 
 import msgspec
 import typer
@@ -18,6 +20,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from service import log, store
+from service.commitments import Commitment, Share, clean_shares, matching, to_csv, to_rows
+from service.contributions import statistics
 from service.embedded import running_at
 from service.engine import Rulebook, config_schema, rulebook
 from service.errors import ConfigError, CraftyError
@@ -26,6 +30,9 @@ from service.ledger import Entry, Ledger
 from service.roster import team_from
 from service.serve import run_api, run_up, run_worker
 from service.settings import Settings, load
+from service.values import format_duration
+
+T = TypeVar("T")
 
 WRONG_USE = 2
 FAILED = 1
@@ -75,7 +82,7 @@ def why(
 ) -> None:
     """Shows the latest decisions about a subject, with their reasons, newest first."""
     settings, _, _ = _prepared()
-    entries = asyncio.run(_timeline(_redis_url(settings), subject, limit))
+    entries = _read(settings, lambda ledger: ledger.timeline(subject, limit))
     if as_json:
         for entry in entries:
             typer.echo(msgspec.json.encode(entry))
@@ -98,6 +105,61 @@ def rules(as_json: Annotated[bool, typer.Option("--json", help="A JSON list.")] 
     for row in rows:
         table.add_row(*row)
     _print(table)
+
+
+@app.command()
+def spillovers(
+    sprint: Annotated[str | None, typer.Option(help="Only this sprint, by its name or number.")] = None,
+    cell: Annotated[str | None, typer.Option(help="Only this cell.")] = None,
+    person: Annotated[str | None, typer.Option(help="Only this person's, by name or id.")] = None,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Every line and column, as CSV.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="The same with the shares, as JSON.")] = False,
+) -> None:
+    """Shows what spilled over from closed sprints and why, and each member's share of clean sprints."""
+    settings, team, _ = _prepared()
+    found = matching(_read(settings, Ledger.all_commitments), sprint=sprint, cell=cell, person=person)
+    shares = clean_shares(found, {one.id for one in team.members if one.newcomer})
+    if as_csv:
+        typer.echo(to_csv(found), nl=False)
+    elif as_json:
+        typer.echo(msgspec.json.encode({"tickets": to_rows(found), "shares": shares}))
+    elif not found:
+        typer.echo("The ledger has no such line; it is written when a sprint is closed.")
+    else:
+        _print(_spillover_table(found))
+        _print(_share_table(shares))
+
+
+@app.command()
+def acknowledgements(
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON; times in seconds.")] = False,
+) -> None:
+    """Shows how contributions from outside were answered: in time or not, and how long it took."""
+    settings, _, _ = _prepared()
+    found = statistics(_read(settings, Ledger.acknowledgements))
+    if as_json:
+        spans = {"median": found.median, "percentile_95": found.percentile_95}
+        seconds = {name: None if span is None else span.total_seconds() for name, span in spans.items()}
+        typer.echo(msgspec.json.encode({**msgspec.structs.asdict(found), **seconds}))
+        return
+    table = Table("met", "missed", "closed", "still open", "median", "95 of 100 within")
+    counts = (found.met, found.missed, found.closed, found.open)
+    table.add_row(*map(str, counts), *(_span(span) for span in (found.median, found.percentile_95)))
+    _print(table)
+
+
+@app.command()
+def warnings(as_json: Annotated[bool, typer.Option("--json", help="A JSON object.")] = False) -> None:
+    """Shows what Crafty met that an admin should mend: boards, sprints, places and people."""
+    settings, _, _ = _prepared()
+    found = _read(settings, Ledger.warnings)
+    if as_json:
+        typer.echo(msgspec.json.encode(found))
+        return
+    for about, text in sorted(found.items()):
+        typer.echo(f"{about}: {text}")
+    if not found:
+        typer.echo("There is nothing to mend.")
 
 
 @config_app.command()
@@ -133,12 +195,17 @@ def _redis_url(settings: Settings) -> str:
     return running
 
 
-async def _timeline(url: str, subject: str, limit: int) -> list[Entry]:
-    redis = Redis(connection_pool=store.connect(url))
-    try:
-        return await Ledger(redis).timeline(subject, limit)
-    finally:
-        await redis.aclose(close_connection_pool=True)
+def _read(settings: Settings, ask: Callable[[Ledger], Awaitable[T]]) -> T:
+    """What the ledger answers."""
+
+    async def read() -> T:
+        redis = Redis(connection_pool=store.connect(_redis_url(settings)))
+        try:
+            return await ask(Ledger(redis))
+        finally:
+            await redis.aclose(close_connection_pool=True)
+
+    return asyncio.run(read())
 
 
 def _timeline_table(subject: str, entries: list[Entry]) -> Table:
@@ -155,6 +222,26 @@ def _timeline_table(subject: str, entries: list[Entry]) -> Table:
             effect = entry.effect
             table.add_row(when, effect.kind, effect.rule, effect.result, escape(effect.reason))
     return table
+
+
+def _spillover_table(found: Sequence[Commitment]) -> Table:
+    table = Table("sprint", "ticket", "assignee", "status", "reason", title="Spillovers")
+    for line in found:
+        if line.is_spillover:
+            cells = (line.sprint_name, f"{line.ticket} {line.summary}", line.assignee, line.status, line.reason)
+            table.add_row(*map(escape, cells))
+    return table
+
+
+def _share_table(shares: Sequence[Share]) -> Table:
+    table = Table("person", "sprints", "clean", "share", "expected", title="Clean sprints")
+    for one in shares:
+        table.add_row(escape(one.person), str(one.sprints), str(one.clean), f"{one.share:.0%}", f"{one.expected:.0%}")
+    return table
+
+
+def _span(span: timedelta | None) -> str:
+    return "-" if span is None else format_duration(span)
 
 
 def _print(table: Table) -> None:
