@@ -10,8 +10,9 @@ from typing import Any, Protocol
 import msgspec
 
 from service.contributions import Contribution, Note, contribution_from, notes_of
+from service.engine import cell_of
 from service.errors import CannotAct, NotFound, NotSignedInError, TryLater
-from service.facts import Cell, Person, Sprint, Team, Ticket
+from service.facts import Cell, Person, Sprint, Sprints, Team, Ticket
 from service.jira_shapes import FieldMap, RawField, discover, is_issue_key
 from service.ledger import Contributed, Ledger, Site
 from service.rules._base import Rule
@@ -73,21 +74,22 @@ class Gatherer:
         if cell is None:
             return Situation(ticket)
         known = ticket.having(epic_owner=await self._epic_owner(jira, ticket))
-        board = await self.sprints(jira, cell)
-        sprints = cell.sprints_among(board or ticket.sprints)
         return replace(
             await self._around(rule, known),
-            sprints=msgspec.structs.replace(sprints, is_whole=bool(board) or cell.board is None),
+            sprints=await self._sprints_around(jira, cell, ticket),
             reviews_taken=await self._reviews_taken(ticket),
             commitments=await self._ledger.commitments(ticket.key),
         )
 
     async def _around(self, rule: Rule, subject: Ticket | Contribution) -> Situation:
         site, _ = await self._ledger.site()
+        cell = cell_of(subject, self._team)
         return Situation(
             subject,
+            sprints=cell.sprints_among(await self._ledger.sprints_seen(cell.name)) if cell else Sprints(),
             said=await self._ledger.said(rule.name, subject.key),
             done=await self._ledger.done_by(rule.name, subject.key),
+            refused=await self._ledger.refused(rule.name, subject.key),
             told=await self._ledger.told(subject.key),
             bot=site.bots if site else frozenset(),
         )
@@ -133,6 +135,12 @@ class Gatherer:
             owner = None
         await self._ledger.cache(name, msgspec.json.encode(owner), EPIC_SECONDS)
         return owner
+
+    async def _sprints_around(self, jira: JiraReader, cell: Cell, ticket: Ticket) -> Sprints:
+        """Those of the cell's board; where that can't be read, those that the ticket names."""
+        board = await self.sprints(jira, cell)
+        sprints = cell.sprints_among(board or ticket.sprints)
+        return msgspec.structs.replace(sprints, is_whole=bool(board) or cell.board is None)
 
     async def sprints(self, jira: JiraReader, cell: Cell, *, anew: bool = False) -> tuple[Sprint, ...]:
         """The active and future sprints of the cell's board; none where it has no board, or one that can't be read.

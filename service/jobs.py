@@ -25,7 +25,7 @@ from service.ledger import Effect, Entry, Ledger, Site
 from service.pings import Pings
 from service.queue import Queue, Result, Work, look_again, next_look, of_line, perform
 from service.situation import Situation
-from service.sweeps import EVERY, Sweeper, stamp_of
+from service.sweeps import Sweeper, stamp_of
 from service.texts import Item
 
 log = structlog.get_logger()
@@ -91,8 +91,7 @@ class Jobs:
         except NotFound as gone:
             return Result(ending="done", entries=[self._effect(work, "skipped", f"{gone}")])
         except CannotAct as refusal:
-            is_passing = isinstance(refusal, NotSignedInError)
-            return self._later(work, f"{refusal}", LONGEST_WAIT) if is_passing else self._failed(work, f"{refusal}")
+            return await self._refused(work, refusal)
         except (TryLater, RedisAway, TimeoutError) as fault:
             at_least = fault.after or 0 if isinstance(fault, TryLater) else 0
             reason = f"{fault}" or f"it took longer than {WORK_SECONDS} seconds"
@@ -130,7 +129,12 @@ class Jobs:
     def _decided(self, work: Work, decision: Decision, situation: Situation, now: datetime) -> Result:
         if decision.error:
             raise RuleFailed(decision.error)
-        wanted = [action for action in decision.actions if not isinstance(action, Recheck)]
+        refused = situation.refused
+        wanted = [
+            action
+            for action in decision.actions
+            if not isinstance(action, Recheck) and action.key(work.rule, work.subject) not in refused
+        ]
         again = next_look(decision.actions)
         return Result(
             ending="waiting" if again else "done",
@@ -224,10 +228,12 @@ class Jobs:
             return Result(ending="done")
         try:
             swept = await self.sweeper.sweep(cell, self.clock())
+        except NotSignedInError:
+            raise
         except (NotFound, CannotAct) as refusal:
             log.warning("sweep.refused", cell=cell.name, reason=f"{refusal}")
             await self.ledger.warn(f"sweep of {cell.name}", f"{refusal}")
-            return Result(ending="waiting", due=self.clock() + EVERY, error=f"{refusal}")
+            return Result(ending="waiting", due=self.clock() + LONGEST_WAIT, error=f"{refusal}")
         return Result(ending="waiting", due=swept.again, wishes=swept.wishes)
 
     async def _site(self, _: Work) -> Result:
@@ -257,6 +263,18 @@ class Jobs:
     def _failed(self, work: Work, reason: str) -> Result:
         log.error("work.given_up", kind=work.kind, reason=reason)
         return Result(ending="failed", error=reason, entries=[self._effect(work, "failed", reason)])
+
+    async def _refused(self, work: Work, refusal: CannotAct) -> Result:
+        """What the other side does not let us do: admins are warned, and the rule looks at what is left to do."""
+        if isinstance(refusal, NotSignedInError):
+            return self._later(work, f"{refusal}", LONGEST_WAIT)
+        failed = self._failed(work, f"{refusal}")
+        if work.kind != "perform":
+            return failed
+        entry = failed.entries[0].effect
+        await self.ledger.warn(f"{entry.kind if entry else work.kind} of {work.rule}", f"{work.subject}: {refusal}")
+        again = look_again(work.rule, work.subject, self.clock())
+        return msgspec.structs.replace(failed, refused=True, wishes=[again])
 
     def _effect(self, work: Work, result: Literal["done", "skipped", "held", "failed"], reason: str) -> Entry:
         action = _action_of(work)

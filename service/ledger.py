@@ -167,6 +167,12 @@ class Ledger:
             keys: set[bytes] = await self._redis.smembers(f"{PREFIX}acts:{rule}:{subject}")
         return frozenset(key.decode() for key in keys)
 
+    async def refused(self, rule: str, subject: str) -> frozenset[str]:
+        """The keys of what the rule wanted about a subject within the last day and was not let do."""
+        async with redis_or_away():
+            keys: set[bytes] = await self._redis.smembers(f"{PREFIX}refused:{rule}:{subject}")
+        return frozenset(key.decode() for key in keys)
+
     async def told(self, subject: str) -> tuple[Told, ...]:
         """The latest decision of each rule about a subject, newest first."""
         latest: dict[str, Told] = {}

@@ -101,7 +101,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     ending: blocked waits for the rule's comment to be written, and at most until `due`; held waits until `due` for
     somebody's working hours; due: when to look again, or to try again; wishes: what it wants next; done: entries for
     the ledger of effects; sent: the digest's lines that went out; noted: what became of a contribution; looked: the
-    stamp of what a look saw.
+    stamp of what a look saw; refused: whether the other side does not let us do it, so that a look would only want in
+    vain what it wanted before; that is tried anew a day later.
     """
 
     ending: Ending
@@ -114,6 +115,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     sent: Sequence[str] = ()
     noted: Contributed | None = None
     looked: str | None = None
+    refused: bool = False
 
 
 def look_again(rule: str, subject: str, now: datetime) -> Wish:
@@ -285,6 +287,7 @@ class Queue:
             "done": result.done,
             "sent": result.sent,
             "notes": _noted(result.noted),
+            "refused": result.refused,
         }
         if result.case:
             call["case"] = _case_fields(result.case)

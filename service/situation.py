@@ -30,8 +30,9 @@ class Situation:
 
     said: what the rule's own comment says, None where it wrote none; reviews_taken: how many reviews that nobody took
     were given to a person in this sprint, by Jira account; done: the keys of what the rule has done about the subject;
-    commitments: the subject's lines in the spillover ledger, by sprint; told: the latest decision of each rule about
-    the subject; bot: the accounts that Crafty itself acts under.
+    refused: the keys of what it was not let do since yesterday; commitments: the subject's lines in the spillover
+    ledger, by sprint; told: the latest decision of each rule about the subject; bot: the accounts that Crafty itself
+    acts under.
     """
 
     subject: Subject
@@ -39,6 +40,7 @@ class Situation:
     said: Said | None = None
     reviews_taken: Mapping[str, int] = field(default_factory=dict)
     done: frozenset[str] = frozenset()
+    refused: frozenset[str] = frozenset()
     commitments: Mapping[int, Commitment] = field(default_factory=dict)
     told: tuple[Told, ...] = ()
     bot: frozenset[str] = frozenset()

@@ -3,17 +3,23 @@
 import re
 import tomllib
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import typer
 
 from service.cli import app
+from service.commands import Name
+from service.config import MessagesConfig
 from service.rules import all_rules
 from service.rules._base import Rule
+from service.settings import VARIABLES
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
 MAKEFILE = (ROOT / "Makefile").read_text()
+EXAMPLE = tomllib.loads((ROOT / "deploy" / "crafty.example.toml").read_text())
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 
 
 def commands() -> list[str]:
@@ -35,6 +41,28 @@ def test_the_rules_table_of_the_readme_has_the_rules_own_words(rule: Rule) -> No
         assert f"`{param}`" in row
 
 
+@pytest.mark.parametrize("rule", all_rules(), ids=lambda rule: rule.name)
+def test_the_example_sets_every_parameter_of_every_rule(rule: Rule) -> None:
+    assert rule.params.model_fields.keys() <= EXAMPLE["rules"][rule.name].keys()
+
+
+@pytest.mark.parametrize("word", [word for word in get_args(Name) if word != "unknown"])
+def test_the_readme_names_every_word_that_people_can_say_to_crafty(word: str) -> None:
+    assert re.search(rf"^\| `@crafty:? <?{word}\b", README, re.MULTILINE)
+
+
+@pytest.mark.parametrize("key", MessagesConfig.model_fields)
+def test_the_readme_tells_how_much_crafty_may_write(key: str) -> None:
+    assert f"`{key}`" in README
+
+
+@pytest.mark.parametrize("secret", [name for name in VARIABLES if name.endswith("_WEBHOOK_SECRET")])
+def test_the_readme_tells_how_each_source_is_connected(secret: str) -> None:
+    source = secret.removeprefix("CRAFTY_").removesuffix("_WEBHOOK_SECRET").lower()
+    assert f"/webhooks/{source}`" in README
+    assert f"`{secret}`" in README
+
+
 @pytest.mark.parametrize("target", sorted(set(re.findall(r"^\s*make ([a-z-]+)", README, re.MULTILINE))))
 def test_every_make_target_of_the_readme_exists(target: str) -> None:
     assert re.search(rf"^{target}:.*## ", MAKEFILE, re.MULTILINE)
@@ -51,11 +79,17 @@ def test_every_link_of_the_readme_leads_somewhere(link: str) -> None:
 
 
 def test_every_dependency_has_its_reason_in_a_decision_record() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    wanted = [*project["project"]["dependencies"], *project["dependency-groups"]["dev"]]
+    wanted = [*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["dev"]]
     names = {re.split(r"[<>=\[;]", line)[0].strip() for line in wanted}
     record = (ROOT / "docs" / "decisions" / "0005-libraries.md").read_text()
     assert {name for name in names if not re.search(rf"\b{re.escape(name)}\b", record)} == set()
+
+
+def test_the_rows_of_the_house_stand_in_their_decision_record_as_the_linter_holds_them() -> None:
+    (rows,) = [one for one in PROJECT["tool"]["importlinter"]["contracts"] if one["id"] == "rows"]
+    record = (ROOT / "docs" / "decisions" / "0001-one-direction.md").read_text()
+    told = re.findall(r"^\| [0-9]+ \| (.+) \|$", record, re.MULTILINE)
+    assert told == [row.replace(" | ", ", ") for row in rows["layers"]]
 
 
 @pytest.mark.parametrize("path", ["requirements.lock", "requirements-dev.lock"])

@@ -2,30 +2,40 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
+from structlog.testing import capture_logs
 
 from service.actions import (
     Action,
+    AddLabel,
     Assign,
     Comment,
+    CreateTicket,
     Digest,
     EditComment,
+    Link,
     MoveToBacklog,
     MoveToSprint,
     Notify,
     RankTop,
     Recheck,
+    Record,
+    RemoveLabel,
     Reply,
     SetReviewer,
+    Warn,
 )
+from service.commitments import Commitment
+from service.contributions import Acknowledgement, Note
 from service.effects import Done, Effects, Order
-from service.errors import CannotAct, NotFound
+from service.errors import CannotAct, NotFound, TryLater
 from service.facts import Person
 from service.jira_shapes import FieldMap
-from service.ledger import Case, Ledger
+from service.ledger import Case, Contributed, Ledger
 from service.queue import Queue, Result, look_again
 from service.texts import Message, item, paragraph, small, to_plain
 from tests.builders import ANN, BOB, FAY, NEW, SAM
@@ -51,14 +61,36 @@ class Written:
 
 
 @dataclass
+class Created:
+    """A ticket as it was made."""
+
+    project: str
+    issue_type: str
+    summary: str
+    text: str
+    due: date
+    epic: str | None
+    assignee: Person | None
+    labels: list[str]
+
+
+@dataclass
 class FakeJira:
-    """A Jira that keeps comments, fields and sprints. dies_after: the write after which the process is killed."""
+    """A Jira that keeps what is written.
+
+    created: tickets by their key; faults_after: raised once, after the write of that name; dies_after: the write after
+    which the process is killed.
+    """
 
     fields: FieldMap = field(default_factory=lambda: FieldMap(reviewer="customfield_7"))
     comments: dict[str, Written] = field(default_factory=dict)
     assignees: dict[str, Person | None] = field(default_factory=dict)
     user_fields: dict[tuple[str, str], Person] = field(default_factory=dict)
     ranking: dict[int, list[str]] = field(default_factory=dict)
+    labels: dict[str, set[str]] = field(default_factory=dict)
+    links: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+    created: dict[str, Created] = field(default_factory=dict)
+    faults_after: dict[str, Exception] = field(default_factory=dict)
     dies_after: str = ""
 
     async def find_comment(self, ticket: str, key: str) -> str | None:
@@ -102,10 +134,39 @@ class FakeJira:
     async def first_of_sprint(self, sprint: int) -> str | None:
         return next(iter(self.ranking.get(sprint, [])), None)
 
+    async def edit_labels(self, ticket: str, add: Sequence[str], remove: Sequence[str]) -> None:
+        self.labels[ticket] = (self.labels.get(ticket, set()) | set(add)) - set(remove)
+
+    async def find_by_label(self, project: str, label: str) -> str | None:
+        found = (key for key, one in self.created.items() if one.project == project and label in one.labels)
+        return next(found, None)
+
+    async def create_ticket(
+        self,
+        project: str,
+        issue_type: str,
+        summary: str,
+        message: Message,
+        *,
+        due: date,
+        epic: str | None,
+        assignee: Person | None,
+        labels: Sequence[str],
+    ) -> str:
+        key = f"{project}-{100 + len(self.created)}"
+        self.created[key] = Created(project, issue_type, summary, to_plain(message), due, epic, assignee, list(labels))
+        self._written("create_ticket")
+        return key
+
+    async def add_remote_link(self, ticket: str, url: str, title: str, global_id: str) -> None:
+        self.links[ticket, global_id] = (url, title)
+
     def _written(self, what: str) -> None:
         if what == self.dies_after:
             self.dies_after = ""
             raise Killed
+        if what in self.faults_after:
+            raise self.faults_after.pop(what)
 
 
 @dataclass
@@ -147,10 +208,14 @@ class FakeForum:
     """A forum that keeps answers; a moderated one shows none of them yet."""
 
     is_moderated: bool = False
-    answers: list[tuple[int, str]] = field(default_factory=list)
+    answers: list[tuple[int, int | None, str]] = field(default_factory=list)
 
-    async def reply(self, topic: int, message: Message, zone: str | None = None) -> int | None:
-        self.answers.append((topic, to_plain(message)))
+    async def reply(
+        self, topic: int, message: Message, zone: str | None = None, *, post: int | None = None, is_retry: bool = False
+    ) -> int | None:
+        answer = (topic, post, to_plain(message))
+        if not (is_retry and answer in self.answers):
+            self.answers.append(answer)
         return None if self.is_moderated else len(self.answers)
 
 
@@ -197,7 +262,7 @@ def says(text: str) -> Message:
     return Message((paragraph(text),))
 
 
-def ask(text: str = "Who reviews it?", state: str = "ask", occasion: str = "sprint-41") -> Comment:
+def ask(text: str = "Who reviews it?", state: str = "missing", occasion: str = "sprint-41") -> Comment:
     return Comment(ticket="SE-1", occasion=occasion, state=state, message=says(text))
 
 
@@ -213,7 +278,7 @@ async def test_a_comment_is_written_with_its_key(desk: Desk) -> None:
     assert list(desk.jira.comments.values()) == [Written("SE-1", KEY, "Who reviews it?")]
     assert (done.result, done.reason) == ("done", "commented on SE-1")
     assert done.case == Case(
-        rule=RULE, subject="SE-1", comment="10000", occasion="sprint-41", state="ask", at=NOW, turns=0, open=True
+        rule=RULE, subject="SE-1", comment="10000", occasion="sprint-41", state="missing", at=NOW, turns=0, open=True
     )
 
 
@@ -235,7 +300,7 @@ async def test_the_same_state_is_said_once(desk: Desk) -> None:
 async def test_a_new_state_edits_the_comment_and_keeps_when_it_was_asked_first(desk: Desk, clock: SetClock) -> None:
     await desk.do_and_record(ask())
     clock.advance(days=1)
-    done = await desk.do_and_record(ask("Once more: who reviews it?", "ask again"))
+    done = await desk.do_and_record(ask("Once more: who reviews it?", "missing again"))
     clock.advance(days=1)
     last = await desk.do(content())
     assert done.case is not None
@@ -252,7 +317,7 @@ async def test_another_occasion_is_another_comment(desk: Desk) -> None:
     assert desk.texts == ["Who reviews it?", "And in this sprint?"]
 
 
-@pytest.mark.parametrize("action", [ask("Again?", "ask again"), content()], ids=["a question", "an edit"])
+@pytest.mark.parametrize("action", [ask("Again?", "missing again"), content()], ids=["a question", "an edit"])
 async def test_a_comment_that_people_deleted_is_not_written_again(desk: Desk, action: Comment) -> None:
     await desk.do_and_record(ask())
     desk.jira.comments.clear()
@@ -333,6 +398,117 @@ async def test_tickets_move_and_doing_it_twice_is_once(
         assert desk.jira.ranking == sprints
 
 
+async def test_a_label_is_put_on_and_taken_off_and_the_others_stay(desk: Desk) -> None:
+    desk.jira.labels["SE-1"] = {"urgent"}
+    labels = []
+    for action in (AddLabel, AddLabel, RemoveLabel, RemoveLabel):
+        assert (await desk.do(action(ticket="SE-1", label="spillover-risk"))).result == "done"
+        labels.append(sorted(desk.jira.labels["SE-1"]))
+    assert labels == [["spillover-risk", "urgent"]] * 2 + [["urgent"]] * 2
+
+
+async def test_a_link_of_one_id_is_one_link_that_says_what_it_said_last(desk: Desk) -> None:
+    for title in ("Fix the docs", "Fix all docs"):
+        await desk.do(Link(ticket="SE-1", url="https://x.example/12", title=title, global_id="github:acme/tool#12"))
+    assert desk.jira.links == {("SE-1", "github:acme/tool#12"): ("https://x.example/12", "Fix all docs")}
+
+
+# Tickets for contributions
+
+CREATE = CreateTicket(
+    project="SE",
+    issue_type="Task",
+    summary="Answer Ada",
+    message=says("Ada opened a pull request."),
+    due=date(2026, 11, 17),
+    epic="SE-9",
+    assignee=FAY,
+    labels=("community",),
+)
+
+
+async def test_a_ticket_is_made_as_it_was_described_and_its_key_is_news_of_the_contribution(desk: Desk) -> None:
+    done = await desk.do(CREATE)
+    ((key, made),) = desk.jira.created.items()
+    assert made == replace(
+        Created("SE", "Task", "Answer Ada", "Ada opened a pull request.", date(2026, 11, 17), "SE-9", FAY, []),
+        labels=made.labels,
+    )
+    assert made.labels[0] == "community"
+    assert (done.result, done.reason) == ("done", f"made {key}")
+    assert done.noted == Contributed(key="SE-1", notes=(Note(what="ticketed", at=NOW, id=key),))
+
+
+async def test_a_ticket_that_was_made_before_a_crash_is_found_again_by_its_label(desk: Desk) -> None:
+    desk.jira.dies_after = "create_ticket"
+    with pytest.raises(Killed):
+        await desk.do(CREATE)
+    done = await desk.do(CREATE, is_retry=True)
+    assert list(desk.jira.created) == ["SE-100"]
+    assert done.reason == "made SE-100"
+
+
+async def test_a_retry_makes_the_ticket_where_none_was_made(desk: Desk) -> None:
+    await desk.effects.do(Order(CREATE, "of another contribution", RULE, "SE-2", NOW))
+    assert (await desk.do(CREATE, is_retry=True)).reason == "made SE-101"
+
+
+@pytest.mark.parametrize(
+    ("after", "waits"),
+    [pytest.param(None, 60, id="no time named"), pytest.param(5, 60, id="too soon"), pytest.param(90, 90, id="later")],
+)
+async def test_a_ticket_without_a_clear_answer_is_looked_for_once_jiras_search_can_find_it(
+    desk: Desk, after: float | None, waits: float
+) -> None:
+    desk.jira.faults_after["create_ticket"] = TryLater("no answer", after=after)
+    with pytest.raises(TryLater, match="no answer") as later:
+        await desk.do(CREATE)
+    assert later.value.after == waits
+
+
+# Ledgers and warnings
+
+
+def commitment(sprint: int = 41, **more: Any) -> Commitment:
+    usual: dict[str, Any] = {"summary": "Fix the login", "url": "https://x.example", "cell": "Serenity"}
+    kept = {"sprint_name": f"Sprint {sprint}", "closed_at": NOW, "status": "In Progress", "is_spillover": True}
+    return Commitment(ticket="SE-1", sprint=sprint, **{**usual, **kept, **more})
+
+
+def acknowledgement(**more: Any) -> Acknowledgement:
+    return Acknowledgement(
+        contribution="github:acme/tool#12", cell="Serenity", title="Docs", url="", waiting_since=NOW, **more
+    )
+
+
+async def test_the_spillover_ledger_has_one_line_for_each_sprint_and_the_last_one_wins(
+    desk: Desk, redis: Redis
+) -> None:
+    for line in (commitment(), commitment(42), commitment(reason="ill")):
+        done = await desk.do(Record(line=line))
+    assert done.reason == "kept the line of SE-1 in the ledger"
+    ledger = Ledger(redis)
+    assert await ledger.commitments("SE-1") == {41: commitment(reason="ill"), 42: commitment(42)}
+    assert sorted(line.sprint for line in await ledger.all_commitments()) == [41, 42]
+    assert await redis.ttl("crafty:commitments:SE-1") == -1
+
+
+async def test_the_statistics_have_one_line_for_each_contribution(desk: Desk, redis: Redis) -> None:
+    answered = acknowledgement(answered_at=NOW, answered_by="Bob", took=timedelta(0))
+    for line in (acknowledgement(), answered):
+        await desk.do(Record(line=line))
+    assert await Ledger(redis).acknowledgements() == [answered]
+
+
+async def test_admins_are_warned_in_the_log_once(desk: Desk, redis: Redis) -> None:
+    warn = Warn(about="Serenity", text="there is no sprint Stretch Goals; create it")
+    with capture_logs() as logs:
+        for _ in range(2):
+            assert (await desk.do(warn)).reason == "told admins: there is no sprint Stretch Goals; create it"
+    assert [one["about"] for one in logs if one["event"] == "admins.warned"] == ["Serenity"]
+    assert await Ledger(redis).warnings() == {"Serenity": "there is no sprint Stretch Goals; create it"}
+
+
 # Chat and forum
 
 
@@ -359,6 +535,8 @@ async def test_somebody_without_an_account_is_skipped_with_the_reason(desk: Desk
     done = await desk.do(Notify(person=NEW, message=says("Hello")))
     assert done == Done("skipped", "Nia has no chat account in the configuration")
     assert desk.chat.messages == []
+    warning = "Nia has no chat account in the configuration; add it to [[people]]"
+    assert await Ledger(desk.redis).warnings() == {"chat account of Nia": warning}
 
 
 async def test_a_digest_is_one_message_with_all_its_lines(desk: Desk) -> None:
@@ -380,8 +558,9 @@ async def test_a_digest_is_one_message_with_all_its_lines(desk: Desk) -> None:
 )
 async def test_a_topic_is_answered(desk: Desk, forum: FakeForum, reason: str) -> None:
     desk.forum = forum
-    assert (await desk.do(Reply(topic=9, message=says("Thanks!")))).reason == reason
-    assert forum.answers == [(9, "Thanks!")]
+    for is_retry in (False, True):
+        assert (await desk.do(Reply(topic=9, post=3, message=says("Thanks!")), is_retry=is_retry)).reason == reason
+    assert forum.answers == [(9, 3, "Thanks!")]
 
 
 # What is not configured, and what is no effect

@@ -2,9 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -13,17 +13,20 @@ from structlog.testing import capture_logs
 
 from service import jobs as jobs_module
 from service.actions import Action, Comment, Digest, EditComment, MoveToBacklog, Notify, Recheck, SetReviewer
+from service.attention import Attention
 from service.effects import Effects
 from service.engine import Mode, Rulebook, Setting
 from service.errors import CannotAct, CraftyError, NotFound, NotSignedInError, RedisAway, TryLater
 from service.events import Due, TicketChanged
-from service.facts import Person, Sprint, Ticket
+from service.facts import Person, Sprint, Team, Ticket
 from service.gather import Gatherer
 from service.jira_shapes import FieldMap, RawField
 from service.jobs import FINISH_SECONDS, WORK_SECONDS, Jobs
 from service.ledger import Effect, Entry, Ledger, Site
+from service.pings import Pings
 from service.queue import ARQ_QUEUE, LEASE, Queue, Result, Wish, Work, look_again, perform, site
 from service.rules._base import Context, Rule, RuleParams, Verdict
+from service.sweeps import Sweeper
 from service.texts import Message, item, paragraph, small
 from service.worker import JOB_SECONDS
 from tests.builders import BOB, FAY, NEW, RUNNING, SAM, team, ticket
@@ -32,6 +35,7 @@ from tests.test_effects import FakeChat, FakeJira, Killed
 
 RULE = "testing"
 NOW = datetime(2026, 11, 3, 9, 0, tzinfo=UTC)
+ALWAYS = Attention(pings_a_day=100, quiet_from=time(), quiet_until=time())
 FOUND = Site(fields=FieldMap(reviewer="customfield_7"), jira_bot=("acc-crafty",))
 
 
@@ -69,14 +73,23 @@ class ReadableJira(FakeJira):
     async def sprints(self, board: int) -> tuple[Sprint, ...]:
         return (RUNNING,)
 
+    async def sprint(self, number: int) -> Sprint:
+        raise NotFound(f"there is no sprint {number}")
 
-Check = Callable[[Ticket, Context], Verdict]
+    async def search(self, jql: str) -> AsyncGenerator[Ticket, None]:
+        if self.faults:
+            raise self.faults.pop(0)
+        for one in self.tickets.values():
+            yield one
 
 
-def book_of(check: Check, mode: Mode = "on") -> Rulebook:
+Check = Callable[[Any, Context], Verdict]
+
+
+def book_of(check: Check, mode: Mode = "on", *, about: Any = Ticket, name: str = RULE) -> Rulebook:
     """A rulebook of one rule."""
-    rule = Rule(RULE, frozenset({TicketChanged, Due}), RuleParams, check, "Tests.")
-    return Rulebook((rule,), {RULE: {"": Setting(mode, timedelta(0), RuleParams())}})
+    rule = Rule(name, frozenset({TicketChanged, Due}), RuleParams, check, "Tests.", subject=about)
+    return Rulebook((rule,), {name: {"": Setting(mode, timedelta(0), RuleParams())}})
 
 
 class FaultyQueue(Queue):
@@ -98,7 +111,10 @@ class FaultyQueue(Queue):
 
 @dataclass
 class Crafty:
-    """The jobs with all they need, and a worker that does what is due."""
+    """The jobs with all they need, and a worker that does what is due.
+
+    readers: where contributions are read; about: what the rule decides about.
+    """
 
     redis: Redis
     clock: SetClock
@@ -107,6 +123,10 @@ class Crafty:
     verdict: Verdict = field(default_factory=lambda: Verdict.passed("nothing to do"))
     mode: Mode = "on"
     found: Site | CraftyError = FOUND
+    attention: Attention = ALWAYS
+    team: Team = field(default_factory=team)
+    readers: dict[str, Any] = field(default_factory=dict)
+    about: Any = Ticket
 
     def __post_init__(self) -> None:
         self.ledger = Ledger(self.redis)
@@ -114,14 +134,18 @@ class Crafty:
 
     @property
     def jobs(self) -> Jobs:
+        gatherer = Gatherer(self.jira, self.readers, self.team, self.ledger)
+        book = book_of(lambda *_: self.verdict, self.mode, about=self.about)
         return Jobs(
             queue=self.queue,
             ledger=self.ledger,
-            gatherer=Gatherer(self.jira, team(), self.ledger),
+            gatherer=gatherer,
             effects=Effects(self.jira, self.chat, None, self.ledger),
+            pings=Pings(self.attention, self.team, self.ledger),
+            sweeper=Sweeper(gatherer, self.readers, self.ledger, self.team, book),
             find_out=self._find_out,
-            team=team(),
-            book=book_of(lambda *_: self.verdict, self.mode),
+            team=self.team,
+            book=book,
             clock=self.clock,
         )
 
@@ -190,7 +214,7 @@ def says(text: str) -> Message:
     return Message((paragraph(text),))
 
 
-def ask(text: str = "Who reviews it?", state: str = "ask") -> Comment:
+def ask(text: str = "Who reviews it?", state: str = "missing") -> Comment:
     return Comment(ticket="SE-1", occasion="sprint-41", state=state, message=says(text))
 
 
@@ -299,7 +323,7 @@ async def test_a_look_waits_while_the_rules_comment_is_on_its_way(crafty: Crafty
     await crafty.want(ask())
     await crafty.queue.release(1)
     ((key, token),) = await crafty.leases()
-    await crafty.look(Verdict.act("it is wanted", ask("Something else", "else")))
+    await crafty.look(Verdict.act("it is wanted", ask("Something else", "missing something else")))
     assert crafty.jira.reads == 0
     await crafty.jobs.work(key, token)
     assert crafty.comments == ["Who reviews it?"]
@@ -398,7 +422,7 @@ async def test_a_digest_that_was_planned_long_ago_is_not_given_up_at_once(crafty
     assert await crafty.dead_letters() == []
     clock.now = await crafty.next_due() or clock()
     await crafty.work_off()
-    assert [key for _, key, _ in crafty.chat.messages] == [f"{wish.key}:SE-1"]
+    assert [key for _, key, _ in crafty.chat.messages] == [f"{wish.key}:{RULE} SE-1"]
 
 
 @pytest.mark.parametrize(
@@ -542,12 +566,12 @@ async def test_a_comment_that_was_written_before_a_crash_is_not_written_again(cr
     assert crafty.comments == ["Who reviews it?"]
     case = await crafty.ledger.case(RULE, "SE-1")
     assert case is not None
-    assert (case.comment, case.state) == ("10000", "ask")
+    assert (case.comment, case.state) == ("10000", "missing")
 
 
 async def test_a_comment_is_written_edited_and_left_alone(crafty: Crafty) -> None:
     content = EditComment(ticket="SE-1", occasion="sprint-41", state="reviewed", message=says("Thank you!"))
-    for action in (ask(), ask(), ask("Once more?", "again"), content, content):
+    for action in (ask(), ask(), ask("Once more?", "missing again"), content, content):
         await crafty.act(action)
     (comment,) = crafty.jira.comments.values()
     assert (comment.text, comment.edits) == ("Thank you!", 2)
@@ -590,7 +614,7 @@ async def test_a_digest_that_was_sent_before_a_crash_is_not_sent_again_and_new_l
     crafty.clock.advance(minutes=2)
     await crafty.work_off()
     first, second = crafty.chat.messages
-    assert [first[1], second[1]] == [f"{wish.key}:SE-1", f"{wish.key}:SE-2"]
+    assert [first[1], second[1]] == [f"{wish.key}:{RULE} {subject}" for subject in ("SE-1", "SE-2")]
     assert ("first" in first[2], "second" in first[2]) == (True, False)
     assert ("first" in second[2], "second" in second[2]) == (False, True)
 

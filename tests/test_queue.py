@@ -81,7 +81,7 @@ def taken(
     )
 
 
-def comment(state: str = "ask") -> Comment:
+def comment(state: str = "missing") -> Comment:
     return Comment(ticket="SE-1", occasion="sprint-41", state=state, message=Message((paragraph("Who reviews it?"),)))
 
 
@@ -672,7 +672,7 @@ async def test_what_was_done_once_is_never_wanted_again(queue: Queue, redis: Red
 
 
 async def test_a_comment_may_be_wanted_again_and_again(queue: Queue, redis: Redis, clock: SetClock) -> None:
-    for state in ("ask", "ask again"):
+    for state in ("missing", "missing again"):
         await queue.want(perform(comment(state), RULE, "SE-1", clock()))
         work = await only(queue, redis)
         assert work.key == f"{RULE}:SE-1:sprint-41"
@@ -788,7 +788,7 @@ async def test_a_digest_gathers_the_lines_of_all_subjects(
     clock.now = at
     work = await only(queue, redis)
     assert (work.kind, work.wanted) == ("digest", at)
-    assert sorted(await ledger.lines(work.key)) == ["SE-1", "SE-2"]
+    assert sorted(await ledger.lines(work.key)) == [f"{RULE} SE-1", f"{RULE} SE-2"]
 
 
 @pytest.mark.parametrize(
@@ -817,11 +817,11 @@ async def test_a_line_during_sending_goes_out_next_and_nothing_twice(
     work = await only(queue, redis)
     for subject in ("SE-1", "SE-2"):
         await queue.want(perform(digest("again", clock()), RULE, subject, clock()))
-    assert list(await ledger.lines(work.key)) == ["SE-1"]
-    await queue.finish(work, Result(ending="done", sent=["SE-1"]))
+    assert list(await ledger.lines(work.key)) == [f"{RULE} SE-1"]
+    await queue.finish(work, Result(ending="done", sent=[f"{RULE} SE-1"]))
     following = await only(queue, redis)
-    assert list(await ledger.lines(following.key)) == ["SE-2"]
-    await queue.finish(following, Result(ending="done", sent=["SE-2"]))
+    assert list(await ledger.lines(following.key)) == [f"{RULE} SE-2"]
+    await queue.finish(following, Result(ending="done", sent=[f"{RULE} SE-2"]))
     await queue.want(perform(digest("and again", clock()), RULE, "SE-2", clock()))
     assert await queue.release(1) == (0, None)
 
@@ -836,10 +836,10 @@ async def test_a_digest_that_is_tried_again_has_the_same_lines(
     clock.advance(seconds=5)
     again = await only(queue, redis)
     assert again.is_retry
-    assert list(await ledger.lines(again.key)) == ["SE-1"]
-    await queue.finish(again, Result(ending="done", sent=["SE-1"]))
+    assert list(await ledger.lines(again.key)) == [f"{RULE} SE-1"]
+    await queue.finish(again, Result(ending="done", sent=[f"{RULE} SE-1"]))
     following = await only(queue, redis)
-    assert list(await ledger.lines(following.key)) == ["SE-2"]
+    assert list(await ledger.lines(following.key)) == [f"{RULE} SE-2"]
 
 
 def test_the_next_look_is_the_earliest_recheck() -> None:

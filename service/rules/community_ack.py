@@ -16,7 +16,7 @@ from pydantic import Field
 
 from service.actions import ASKING, Action, Comment, CreateTicket, EditComment, Link, Notify, Record
 from service.contributions import Acknowledgement, Answer, Contribution
-from service.events import ContributionNoted, Due
+from service.events import CommentPosted, ContributionNoted, Due, TicketChanged
 from service.facts import Person
 from service.rules._base import Context, Rule, RuleParams, Verdict, firefighters, signed, wanted
 from service.texts import Link as TextLink
@@ -361,7 +361,7 @@ def _record(case: _Case, occasion: str, **outcome: Any) -> Record:
 
 RULE = Rule(
     name=NAME,
-    concerns=frozenset({ContributionNoted, Due}),
+    concerns=frozenset({TicketChanged, CommentPosted, ContributionNoted, Due}),
     params=Params,
     check=check,
     doc=__doc__,

@@ -208,26 +208,34 @@ def _asked_at(case: _Case) -> datetime:
 
 def _step_in(case: _Case) -> Verdict:
     reason = f"{case.reason}; nobody was found since the question"
-    taken = case.ctx.situation.reviews_taken
-    able = [one for one in case.firefighters if one.jira and not one.newcomer]
-    if case.ctx.params.assign_firefighter and able and not case.has_been_helped:
-        return _assign(case, reason, min(able, key=lambda one: taken.get(one.jira or "", 0)))
+    give = _giving(case)
+    if give and give.key(NAME, case.ticket.key) not in case.ctx.situation.refused:
+        return _assign(case, reason, give)
     ways = joined(paragraph(WAYS), _firefighters(case, ASKED_AGAIN))
     comment = _question(case, _assignee(case), ways, _AGAIN)
     return asked(case.ticket, case.ctx, reason, comment, *_tell_firefighters_again(case))
 
 
-def _assign(case: _Case, reason: str, firefighter: Person) -> Verdict:
-    key, taken = case.ticket.key, f"{case.occasion}:taken-{case.ctx.said.turns if case.ctx.said else 0}"
+def _giving(case: _Case) -> SetReviewer | None:
+    """The review for the firefighter with the fewest of them; None where none may or can take it."""
+    able = [one for one in case.firefighters if one.jira and not one.newcomer]
+    if not case.ctx.params.assign_firefighter or case.has_been_helped or not able:
+        return None
+    taken, turns = case.ctx.situation.reviews_taken, case.ctx.said.turns if case.ctx.said else 0
+    firefighter, occasion = min(able, key=lambda one: taken.get(one.jira or "", 0)), f"{case.occasion}:taken-{turns}"
+    return SetReviewer(ticket=case.ticket.key, occasion=occasion, person=firefighter, sprint=case.sprint.id)
+
+
+def _assign(case: _Case, reason: str, give: SetReviewer) -> Verdict:
+    key, firefighter = case.ticket.key, give.person
     text = signed(NAME, case.ticket.key, paragraph(TAKEN, firefighter=firefighter.name))
     chat = signed(NAME, case.ticket.key, paragraph(CHAT_TAKEN, who=firefighter, ticket=case.link))
-    give = SetReviewer(ticket=key, occasion=taken, person=firefighter, sprint=case.sprint.id)
     state, after = f"{_TAKEN} {firefighter.name}", give.key(NAME, key)
     return Verdict.act(
         f"{reason}, so {firefighter.name} on firefighter duty takes it",
         give,
         Comment(ticket=key, occasion=case.occasion, state=state, message=text, after=after),
-        Notify(person=firefighter, occasion=taken, message=chat, after=after),
+        Notify(person=firefighter, occasion=give.occasion, message=chat, after=after),
     )
 
 

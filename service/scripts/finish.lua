@@ -71,6 +71,10 @@ elseif call.state == 'failed' then
   redis.call('HSET', key, 'state', 'failed', 'error', call.error)
   redis.call('ZREM', P .. 'due', call.key)
   redis.call('ZADD', P .. 'failed', call.now, call.key)
+  if call.refused then
+    redis.call('SADD', P .. 'refused:' .. own, call.key)
+    redis.call('EXPIRE', P .. 'refused:' .. own, DAY)
+  end
 elseif call.state == 'waiting' then
   redis.call('HSET', key, 'tries', 0, 'wanted', call.due)
   wait_until(call.due)

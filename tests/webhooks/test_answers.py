@@ -481,6 +481,17 @@ async def test_a_forum_post_in_a_watched_category_is_stored(client: httpx.AsyncC
 
 
 @pytest.mark.parametrize(
+    ("text", "is_answered"),
+    [pytest.param("@crafty why", True, id="a command"), pytest.param("Thank you", False, id="a plain post")],
+)
+async def test_a_post_that_speaks_to_crafty_is_looked_at(
+    client: httpx.AsyncClient, redis: Any, text: str, is_answered: bool
+) -> None:
+    assert (await post_forum(client, body(post(raw=text)))).status_code == 202
+    assert ("answers:topic:77" in await looks(redis)) is is_answered
+
+
+@pytest.mark.parametrize(
     "hidden",
     [
         pytest.param({"topic_archetype": "private_message", "category_id": None}, id="a private message"),
