@@ -72,7 +72,7 @@ def commands_in(text: str, accounts: Iterable[str] = ()) -> tuple[Command, ...]:
     Other words after the name are an unknown command only where the name begins the line: else people speak of Crafty.
     """
     said = _QUOTED.sub(" ", text)
-    found = (_command(call, said) for call in _calls(frozenset(accounts)).finditer(said))
+    found = (_command(call, said) for call in _calls(frozenset(filter(None, accounts))).finditer(said))
     return tuple(command for command in found if command)
 
 

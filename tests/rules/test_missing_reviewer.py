@@ -344,6 +344,15 @@ def test_which_firefighter_is_assigned(
     assert COMMENT in summary(verdict)
 
 
+def test_where_jira_does_not_take_the_firefighter_they_are_asked_again() -> None:
+    asked = {"said": ASKED, "within": on_duty(FAY, FINN), "assign_firefighter": True}
+    give = next(action for action in look(waiting(), MONDAY, **asked).actions if isinstance(action, SetReviewer))
+
+    verdict = look(waiting(), MONDAY, **asked, around={"refused": frozenset({give.key("missing-reviewer", "SE-1")})})
+
+    assert summary(verdict) == [COMMENT, *TOLD_AGAIN]
+
+
 @pytest.mark.parametrize(
     ("now", "told"),
     [
