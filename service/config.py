@@ -335,27 +335,51 @@ _NO_ANCHOR: Final[Finding] = (
 
 def _findings(config: Config) -> Iterator[Finding]:
     """What is wrong between tables that are each well-formed."""
-    cells, people = list(enumerate(config.cells)), list(enumerate(config.people))
-    projects = ((("cells", i, "projects", j), key) for i, cell in cells for j, key in enumerate(cell.projects))
-    accounts = ((("people", i, "jira"), person.jira) for i, person in people if person.jira)
-    yield from _repeated(projects, "the project {value} is claimed already at {first}; keep it in one of the two")
-    yield from _repeated(((("cells", i, "name"), cell.name) for i, cell in cells), _TWICE)
+    people = list(enumerate(config.people))
+    yield from _repeated(((("cells", i, "name"), cell.name) for i, cell in enumerate(config.cells)), _TWICE)
     yield from _repeated(((("people", i, "id"), person.id) for i, person in people), _TWICE)
-    yield from _repeated(accounts, "the Jira account {value} is somebody else's at {first}; correct one of the two")
+    for place, what in _PLACES.items():
+        yield from _repeated(_claims(config, place), f"{what} {{value}} is claimed already at {{first}}; {_KEEP_ONE}")
+    for system, what in _SYSTEMS.items():
+        accounts = ((("people", i, system), getattr(person, system)) for i, person in people)
+        taken = ((path, account) for path, account in accounts if account)
+        yield from _repeated(taken, f"the {what} account {{value}} is somebody else's at {{first}}; {_CORRECT_ONE}")
     yield from _strangers(config)
     yield from _unknown_cells(config)
     yield from _calendar_findings(config)
 
 
 _TWICE: Final = "{value} is taken already at {first}; choose another"
+_KEEP_ONE: Final = "keep it in one of the two"
+_CORRECT_ONE: Final = "correct one of the two"
+_PLACES: Final = {
+    "projects": "the project",
+    "repositories": "the repository",
+    "forum_categories": "the forum category",
+    "contribution_projects": "the contributions project",
+}
+_SYSTEMS: Final = {
+    "jira": "Jira",
+    "mattermost": "Mattermost",
+    "discourse": "forum",
+    "github": "GitHub",
+    "gitlab": "GitLab",
+}
+
+
+def _claims(config: Config, place: str) -> Iterator[tuple[TomlPath, str]]:
+    """Every place of that kind that a cell looks after."""
+    for i, cell in enumerate(config.cells):
+        yield from ((("cells", i, place, j), f"{value}") for j, value in enumerate(getattr(cell, place)))
 
 
 def _repeated(claims: Iterable[tuple[TomlPath, str]], what: str) -> Iterator[Finding]:
     first: dict[str, TomlPath] = {}
     for path, value in claims:
-        if value in first:
-            yield path, what.format(value=value, first=dotted(first[value]))
-        first.setdefault(value, path)
+        known = value if path[-1] == "jira" else value.casefold()
+        if known in first:
+            yield path, what.format(value=value, first=dotted(first[known]))
+        first.setdefault(known, path)
 
 
 def _strangers(config: Config) -> Iterator[Finding]:

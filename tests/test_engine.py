@@ -2,7 +2,8 @@
 
 import json
 import tomllib
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +12,20 @@ import pytest
 from jsonschema import Draft202012Validator
 from pydantic import Field
 
+from service.actions import Recheck
 from service.config import Config, load_config
-from service.engine import PLANNED, Decision, Rulebook, Setting, config_schema, evaluate, rulebook
+from service.contributions import Contribution, Note, contribution_from
+from service.engine import Decision, Rulebook, Setting, config_schema, evaluate, rulebook
 from service.errors import ConfigError
 from service.events import Due, Event, SprintChanged, TicketChanged, TicketDeleted
-from service.facts import ABSENT, Person, Ticket
-from service.situation import Situation
+from service.facts import ABSENT, Person, Remark, Ticket
 from service.rules import all_rules
 from service.rules._base import Context, Rule, RuleParams, Verdict
+from service.situation import Situation, Subject
 from tests.builders import BOB, CONFIG, NEXT, RUNNING, SPRINTS, book, team, ticket, wall
 
 NOW = wall("2026-11-13 15:00")
+NAMES = [one.name for one in all_rules()]
 EXAMPLE = Path(__file__).parents[1] / "deploy" / "crafty.example.toml"
 
 
@@ -113,7 +117,11 @@ def test_a_dry_run_decides_the_same_and_says_so(mode: str) -> None:
 @pytest.mark.parametrize(
     ("key", "expected"),
     [
-        pytest.param("SE-1", ["green-ticket", "missing-reviewer"], id="a ticket of a cell's project"),
+        pytest.param(
+            "SE-1",
+            ["answers", "green-ticket", "missing-reviewer", "spillover", "task-insertion"],
+            id="a ticket of a cell's project",
+        ),
         pytest.param("XX-1", [], id="a ticket of nobody's project"),
         pytest.param("odd", [], id="a key without a project"),
     ],
@@ -145,7 +153,7 @@ def test_a_sprint_event_concerns_no_rule_about_tickets() -> None:
 
 def test_people_are_introduced_before_a_rule_sees_them() -> None:
     def name(about: Ticket, ctx: Context) -> Verdict:
-        return Verdict.passed(f"{about.reviewer and about.reviewer.id} {ctx.situation.ticket.reviewer == BOB}")
+        return Verdict.passed(f"{about.reviewer and about.reviewer.id} {about.reviewer == BOB}")
 
     stranger = Person(name="bob@example", jira="acc-bob")
     (decision,) = decide(ticket(reviewer=stranger), small_book(rule("naming", name)))
@@ -153,12 +161,124 @@ def test_people_are_introduced_before_a_rule_sees_them() -> None:
     assert decision.reason == "bob True"
 
 
-@pytest.mark.parametrize("name", [one.name for one in all_rules()])
-def test_facts_are_those_that_were_read_and_survive_json(name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "facts"),
+    [
+        pytest.param("answers", {"remarks"}, id="answers"),
+        pytest.param("green-ticket", {"is_subtask", "sprints", "status", "reviewer"}, id="green-ticket"),
+        pytest.param("missing-reviewer", {"is_subtask", "sprints", "status", "reviewer"}, id="missing-reviewer"),
+        pytest.param("spillover", {"sprints", "status"}, id="spillover"),
+        pytest.param("task-insertion", {"sprints"}, id="task-insertion"),
+    ],
+)
+def test_facts_are_those_that_were_read_and_survive_json(name: str, facts: set[str]) -> None:
     (decision,) = decide(ticket(reviewer=None), book(), only=name)
 
-    assert {"is_subtask", "sprints", "status"} <= decision.facts.keys() < ticket().known().keys()
-    assert json.loads(json.dumps(decision.facts))["reviewer"] is None
+    assert facts <= decision.facts.keys() < ticket().known().keys()
+    assert json.loads(json.dumps(decision.facts)).get("reviewer") is None
+
+
+REQUEST = contribution_from(
+    "github:acme/tool#12", "acme/tool", [Note(what="opened", at=NOW, by=Person(name="Ada", github="ada"), title="Docs")]
+)
+
+
+def about_contributions(about: Contribution, ctx: Context) -> Verdict:
+    return Verdict.passed(f"{about.title} in {ctx.cell.name}")
+
+
+def decide_on(about: Subject, rules: Rulebook, *, at: datetime = NOW) -> tuple[Decision, ...]:
+    """What the rules decide in a cell that looks after a repository."""
+    watching = replace(team().cells[0], repositories=frozenset({"acme/tool"}))
+    due = Due(at=at, about=about)
+    return evaluate(due, Situation(about), team=replace(team(), cells=(watching,)), book=rules, now=at)
+
+
+@pytest.mark.parametrize(
+    ("about", "told"),
+    [
+        pytest.param(REQUEST, {"request": "Docs in Serenity", "both": "fine"}, id="a contribution"),
+        pytest.param(ticket(), {"comparing": "3.0 against 3 in Serenity", "both": "fine"}, id="a ticket"),
+        pytest.param(
+            contribution_from("github:other/tool#1", "other/tool", ()), {}, id="a contribution to nobody's repository"
+        ),
+    ],
+)
+def test_a_rule_decides_about_its_own_kind_of_subject(about: Subject, told: dict[str, str]) -> None:
+    rules = small_book(
+        rule("comparing"),
+        replace(rule("request", about_contributions), subject=Contribution),
+        replace(rule("both", lambda *_: Verdict.passed("fine")), subject=Ticket | Contribution),
+    )
+
+    assert {one.rule: one.reason for one in decide_on(about, rules)} == told
+
+
+def test_what_is_unknown_of_a_contribution_is_waited_for_by_name() -> None:
+    unheard = contribution_from("github:acme/tool#12", "acme/tool", ())
+    rules = small_book(replace(rule("request", about_contributions), subject=Contribution))
+
+    assert [one.reason for one in decide_on(unheard, rules)] == ["not known yet: the contribution's title"]
+
+
+def said(text: str, at: str, author: Person | None = BOB) -> Remark:
+    return Remark(id=at, at=wall(at), author=author, text=text)
+
+
+STRANGER = Person(name="Zoe", jira="acc-zoe")
+CRAFTY = Person(name="Crafty", jira="acc-crafty")
+SNOOZED = said("@crafty snooze 2d", "2026-11-12 10:00")
+
+
+@pytest.mark.parametrize(
+    ("remarks", "now", "reason"),
+    [
+        pytest.param((SNOOZED,), "2026-11-14 09:59", "Bob put it off", id="a minute before it is over"),
+        pytest.param((SNOOZED,), "2026-11-14 10:00", "3.0 against 3", id="when it is over"),
+        pytest.param(
+            (SNOOZED, said("@crafty snooze 0d", "2026-11-12 11:00")), "2026-11-13 09:00", "3.0 against 3", id="ended"
+        ),
+        pytest.param(
+            (said("@crafty snooze 1h", "2026-11-12 09:00"), SNOOZED),
+            "2026-11-13 09:00",
+            "Bob put it off",
+            id="the last",
+        ),
+        pytest.param(
+            (said("@crafty snooze 2d", "2026-11-12 10:00", STRANGER),),
+            "2026-11-13 09:00",
+            "3.0 against 3",
+            id="by a stranger",
+        ),
+        pytest.param(
+            (said("@crafty snooze 2d", "2026-11-12 10:00", CRAFTY),),
+            "2026-11-13 09:00",
+            "3.0 against 3",
+            id="by Crafty's own advice",
+        ),
+        pytest.param((), "2026-11-13 09:00", "3.0 against 3", id="nobody said anything"),
+    ],
+)
+def test_a_member_puts_a_rule_off(remarks: tuple[Remark, ...], now: str, reason: str) -> None:
+    about, at = ticket(remarks=remarks), wall(now)
+    situation = Situation(about, SPRINTS, bot=frozenset({"acc-crafty"}))
+
+    (decision,) = evaluate(Due(at=at, about=about), situation, team=team(), book=small_book(rule("comparing")), now=at)
+
+    assert decision.reason.startswith(reason)
+
+
+def test_what_was_put_off_is_looked_at_when_that_is_over() -> None:
+    (decision,) = decide(ticket(remarks=(SNOOZED,)), small_book(rule("comparing")))
+
+    assert (decision.outcome, decision.actions) == ("wait", (Recheck(subject="SE-1", at=wall("2026-11-14 10:00")),))
+    assert decision.reason == "Bob put it off until Saturday 14 November, 10:00 (Paris)"
+
+
+def test_some_rules_are_not_put_off() -> None:
+    (decision,) = decide(ticket(remarks=(SNOOZED,)), small_book(replace(rule("comparing"), can_snooze=False)))
+
+    assert decision.reason == "3.0 against 3 in Serenity"
 
 
 def test_a_decision_survives_json_with_its_actions() -> None:
@@ -195,18 +315,12 @@ class TestRulebook:
         assert params == {"reminder_lead": f"{lead}h", "push_unassigned": push}
         assert rules.setting("missing-reviewer", cell).mode == "on"
 
-    @pytest.mark.parametrize("name", sorted(PLANNED))
-    def test_the_table_of_a_planned_rule_does_nothing_yet(self, name: str) -> None:
-        rules = book(f'[rules.{name}]\nmode = "dry-run"\n')
-
-        assert name not in {one.name for one in rules.rules}
-
     @pytest.mark.parametrize(
         ("tables", "problems"),
         [
             pytest.param(
                 "[rules.green-tickets]\n",
-                ["1: rules.green-tickets: there is no such rule; the rules are green-ticket, missing-reviewer"],
+                [f"1: rules.green-tickets: there is no such rule; the rules are {', '.join(NAMES)}"],
                 id="an unknown rule",
             ),
             pytest.param(

@@ -7,7 +7,7 @@ from redis.asyncio import Redis
 
 from service.errors import CannotAct, CraftyError, NotFound, TryLater
 from service.facts import Person, Said, Sprint, Sprints, Ticket
-from service.gather import ForumReader, Gatherer, JiraReader, find_out
+from service.gather import ContributionReader, Gatherer, JiraReader, find_out
 from service.jira_shapes import FieldMap, RawField, RawSchema
 from service.ledger import Case, Ledger, Site
 from service.queue import Queue, Result, look_again
@@ -70,8 +70,8 @@ async def ledger(redis: Redis) -> Ledger:
 
 async def test_a_look_knows_the_ticket_and_the_boards_sprints(ledger: Ledger) -> None:
     jira = jira_with(ticket(epic_key=None))
-    situation = await Gatherer(jira, team(), ledger).situation(RULE, "SE-1")
-    assert situation.ticket == ticket(epic_key=None, epic_owner=None)
+    situation = await Gatherer(jira, {}, team(), ledger).situation(rule(), "SE-1")
+    assert situation.subject == ticket(epic_key=None, epic_owner=None)
     assert (situation.sprints, situation.said, dict(situation.reviews_taken)) == (SPRINTS, None, {})
     assert jira.fields == FIELDS
 
@@ -84,23 +84,23 @@ async def test_a_look_knows_what_the_rule_said(ledger: Ledger, redis: Redis, clo
     assert work is not None
     case = Case(rule=RULE, subject="SE-1", comment="7", occasion="o", state="ask", at=clock(), turns=1, open=True)
     await queue.finish(work, Result(ending="done", case=case))
-    gatherer = Gatherer(jira_with(ticket(), ticket(key="SE-2")), team(), ledger)
-    assert (await gatherer.situation(RULE, "SE-1")).said == Said(occasion="o", state="ask", at=clock(), turns=1)
-    assert (await gatherer.situation(RULE, "SE-2")).said is None
+    gatherer = Gatherer(jira_with(ticket(), ticket(key="SE-2")), {}, team(), ledger)
+    assert (await gatherer.situation(rule(), "SE-1")).said == Said(occasion="o", state="ask", at=clock(), turns=1)
+    assert (await gatherer.situation(rule(), "SE-2")).said is None
 
 
 async def test_a_look_counts_the_reviews_taken_in_the_tickets_sprint(ledger: Ledger) -> None:
     await ledger.take_review(RUNNING.id, "SE-7", "acc-fay")
     await ledger.take_review(99, "SE-8", "acc-fay")
-    gatherer = Gatherer(jira_with(ticket(), ticket(key="SE-2", sprints=(NEXT,))), team(), ledger)
-    assert (await gatherer.situation(RULE, "SE-1")).reviews_taken == {"acc-fay": 1}
-    assert (await gatherer.situation(RULE, "SE-2")).reviews_taken == {}
+    gatherer = Gatherer(jira_with(ticket(), ticket(key="SE-2", sprints=(NEXT,))), {}, team(), ledger)
+    assert (await gatherer.situation(rule(), "SE-1")).reviews_taken == {"acc-fay": 1}
+    assert (await gatherer.situation(rule(), "SE-2")).reviews_taken == {}
 
 
 async def test_the_epics_assignee_is_its_owner_and_is_asked_for_once(ledger: Ledger) -> None:
     jira = jira_with(ticket(epic_key="SE-9"), ticket(key="SE-2", epic_key="SE-9"), ticket(key="SE-9", assignee=ELI))
-    gatherer = Gatherer(jira, team(), ledger)
-    owners = [(await gatherer.situation(RULE, key)).ticket.epic_owner for key in ("SE-1", "SE-2")]
+    gatherer = Gatherer(jira, {}, team(), ledger)
+    owners = [(await gatherer.situation(rule(), key)).subject.epic_owner for key in ("SE-1", "SE-2")]
     assert owners == [ELI, ELI]
     assert jira.reads.count("SE-9") == 1
 
@@ -108,17 +108,17 @@ async def test_the_epics_assignee_is_its_owner_and_is_asked_for_once(ledger: Led
 async def test_an_epic_of_nobody_is_asked_for_once_too(ledger: Ledger) -> None:
     jira = jira_with(ticket(epic_key="SE-9"), ticket(key="SE-9", assignee=None))
     for _ in range(2):
-        assert (await Gatherer(jira, team(), ledger).situation(RULE, "SE-1")).ticket.epic_owner is None
+        assert (await Gatherer(jira, {}, team(), ledger).situation(rule(), "SE-1")).subject.epic_owner is None
     assert jira.reads.count("SE-9") == 1
 
 
 async def test_an_outdated_epic_is_asked_for_again(ledger: Ledger, redis: Redis) -> None:
     jira = jira_with(ticket(epic_key="SE-9"), ticket(key="SE-9", assignee=ELI))
-    gatherer = Gatherer(jira, team(), ledger)
-    await gatherer.situation(RULE, "SE-1")
+    gatherer = Gatherer(jira, {}, team(), ledger)
+    await gatherer.situation(rule(), "SE-1")
     jira.tickets["SE-9"] = ticket(key="SE-9", assignee=ANN)
     await redis.delete("crafty:cache:epic-owner:SE-9")
-    assert (await gatherer.situation(RULE, "SE-1")).ticket.epic_owner == ANN
+    assert (await gatherer.situation(rule(), "SE-1")).subject.epic_owner == ANN
 
 
 UNREADABLE = [pytest.param(NotFound("gone"), id="not there"), pytest.param(CannotAct("no right"), id="no right to")]
@@ -128,13 +128,13 @@ UNREADABLE = [pytest.param(NotFound("gone"), id="not there"), pytest.param(Canno
 async def test_an_epic_that_cannot_be_read_has_no_owner(ledger: Ledger, fault: CraftyError) -> None:
     jira = jira_with(ticket(epic_key="SE-9"))
     jira.broken["SE-9"] = fault
-    assert (await Gatherer(jira, team(), ledger).situation(RULE, "SE-1")).ticket.epic_owner is None
+    assert (await Gatherer(jira, {}, team(), ledger).situation(rule(), "SE-1")).subject.epic_owner is None
 
 
 async def test_a_board_is_read_once_for_many_looks(ledger: Ledger) -> None:
     jira = jira_with(ticket(), ticket(key="SE-2"))
-    gatherer = Gatherer(jira, team(), ledger)
-    found = [(await gatherer.situation(RULE, key)).sprints for key in ("SE-1", "SE-2")]
+    gatherer = Gatherer(jira, {}, team(), ledger)
+    found = [(await gatherer.situation(rule(), key)).sprints for key in ("SE-1", "SE-2")]
     assert found == [SPRINTS, SPRINTS]
     assert jira.reads.count(12) == 1
 
@@ -145,21 +145,21 @@ async def test_where_the_board_cannot_be_read_the_tickets_own_sprints_stand_in(
 ) -> None:
     jira = jira_with(ticket(sprints=(RUNNING,)), ticket(key="SE-2", sprints=(NEXT,)))
     jira.broken[12] = fault
-    gatherer = Gatherer(jira, team(), ledger)
-    assert (await gatherer.situation(RULE, "SE-1")).sprints == Sprints(active=RUNNING)
-    assert (await gatherer.situation(RULE, "SE-2")).sprints == Sprints(next=NEXT)
+    gatherer = Gatherer(jira, {}, team(), ledger)
+    assert (await gatherer.situation(rule(), "SE-1")).sprints == Sprints(active=RUNNING)
+    assert (await gatherer.situation(rule(), "SE-2")).sprints == Sprints(next=NEXT)
 
 
 async def test_a_cell_without_a_board_knows_the_tickets_own_sprints(ledger: Ledger) -> None:
     jira = jira_with(ticket(key="OPS-1", sprints=(RUNNING,)))
     cells = team('\n[[cells]]\nname = "Ops"\nprojects = ["OPS"]\n')
-    assert (await Gatherer(jira, cells, ledger).situation(RULE, "OPS-1")).sprints == Sprints(active=RUNNING)
+    assert (await Gatherer(jira, {}, cells, ledger).situation(rule(), "OPS-1")).sprints == Sprints(active=RUNNING)
     assert jira.reads == ["OPS-1"]
 
 
 async def test_a_ticket_of_no_cell_is_read_and_nothing_else(ledger: Ledger) -> None:
     jira = jira_with(ticket(key="XX-1", epic_key="XX-9"))
-    assert (await Gatherer(jira, team(), ledger).situation(RULE, "XX-1")).ticket.key == "XX-1"
+    assert (await Gatherer(jira, {}, team(), ledger).situation(rule(), "XX-1")).subject.key == "XX-1"
     assert jira.reads == ["XX-1"]
 
 
@@ -176,19 +176,19 @@ async def test_what_passes_is_left_to_the_queue(ledger: Ledger, broken: str | in
     jira = jira_with(ticket(epic_key="SE-9"), ticket(key="SE-9"))
     jira.broken[broken] = fault
     with pytest.raises(type(fault)) as raised:
-        await Gatherer(jira, team(), ledger).situation(RULE, "SE-1")
+        await Gatherer(jira, {}, team(), ledger).situation(rule(), "SE-1")
     assert raised.value is fault
 
 
 async def test_without_jira_the_settings_are_named(ledger: Ledger) -> None:
     with pytest.raises(CannotAct, match="set CRAFTY_JIRA_URL"):
-        await Gatherer(None, team(), ledger).situation(RULE, "SE-1")
+        await Gatherer(None, {}, team(), ledger).situation(rule(), "SE-1")
 
 
 async def test_before_the_fields_are_known_nothing_is_concluded(redis: Redis) -> None:
     jira = jira_with(ticket())
     with pytest.raises(TryLater) as later:
-        await Gatherer(jira, team(), Ledger(redis)).situation(RULE, "SE-1")
+        await Gatherer(jira, {}, team(), Ledger(redis)).situation(rule(), "SE-1")
     assert later.value.after == 2
     assert jira.reads == []
 

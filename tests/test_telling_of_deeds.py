@@ -1,16 +1,19 @@
 """What tells of a deed is said only once the deed is done."""
 
-from datetime import timedelta
+from datetime import time, timedelta
 from typing import Any
 
 from service.actions import MoveToSprint, Notify
+from service.attention import Attention
 from service.effects import Effects
 from service.errors import CannotAct
 from service.gather import Gatherer
 from service.jira_shapes import FieldMap
 from service.jobs import Jobs
 from service.ledger import Ledger, Site
+from service.pings import Pings
 from service.queue import Queue, perform
+from service.sweeps import Sweeper
 from service.texts import Message, paragraph
 from tests.builders import ANN, book, team
 from tests.conftest import SetClock
@@ -52,11 +55,14 @@ class Desk:
         self.jira, self.chat = Jira(refuses=refuses), Chat()
         self.redis, self.clock = redis, clock
         self.queue, ledger = Queue(redis, clock), Ledger(redis)
+        gatherer = Gatherer(None, {}, team(), ledger)
         self.jobs = Jobs(
             queue=self.queue,
             ledger=ledger,
-            gatherer=Gatherer(None, team(), ledger),
+            gatherer=gatherer,
             effects=Effects(self.jira, self.chat, None, ledger),  # type: ignore[arg-type]
+            pings=Pings(Attention(quiet_from=time(), quiet_until=time()), team(), ledger),
+            sweeper=Sweeper(gatherer, {}, ledger, team(), book()),
             find_out=self._find_out,
             team=team(),
             book=book(),

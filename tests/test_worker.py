@@ -21,6 +21,7 @@ from service import store, worker
 from service.clock import utc_now
 from service.embedded import server_program
 from service.errors import RedisAway
+from service.facts import Team
 from service.jobs import Jobs
 from service.ledger import Ledger
 from service.queue import ARQ_QUEUE, Queue, Result, Work, look_again
@@ -47,6 +48,7 @@ class TinyJobs:
     running: int = 0
     most: int = 0
     raises_on: str = ""
+    team: Team = field(default_factory=Team)
 
     def __post_init__(self) -> None:
         self.is_open.set()
