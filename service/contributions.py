@@ -47,6 +47,16 @@ class Note(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         """What the note is kept under: notes of one name are one note."""
         return f"{self.what}:{self.id or self.at.isoformat()}" if self.what != "opened" else "opened"
 
+    def beside(self, other: Note) -> Note:
+        """The same note with what another source tells of the person: one may know of a membership, the other not."""
+        return msgspec.structs.replace(
+            self,
+            is_member=self.is_member or other.is_member,
+            is_bot=self.is_bot or other.is_bot,
+            groups=tuple(dict.fromkeys((*self.groups, *other.groups))),
+            text=self.text or other.text,
+        )
+
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What somebody wrote to a contribution, as in the note that tells of it."""

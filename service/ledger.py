@@ -188,8 +188,10 @@ class Ledger:
         if "place" not in raw:
             return None
         place = msgspec.json.decode(raw.pop("place"), type=str | int)
-        kept = {name: msgspec.json.decode(value, type=Note) for name, value in raw.items()}
-        return contribution_from(key, place, {**{note.name: note for note in more}, **kept}.values())
+        notes = {name: msgspec.json.decode(value, type=Note) for name, value in raw.items()}
+        for note in more:
+            notes[note.name] = note.beside(notes[note.name]) if note.name in notes else note
+        return contribution_from(key, place, notes.values())
 
     async def keep_notes(self, noted: Contributed) -> None:
         """Adds what is newly known of a contribution; a note that is there already stays as it is."""

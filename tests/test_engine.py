@@ -272,7 +272,7 @@ def test_what_was_put_off_is_looked_at_when_that_is_over() -> None:
     (decision,) = decide(ticket(remarks=(SNOOZED,)), small_book(rule("comparing")))
 
     assert (decision.outcome, decision.actions) == ("wait", (Recheck(subject="SE-1", at=wall("2026-11-14 10:00")),))
-    assert decision.reason == "Bob put it off until Saturday 14 November, 10:00 (Paris)"
+    assert decision.reason == "Bob put it off until Saturday 14 November at 10:00 (Europe/Paris)"
 
 
 def test_some_rules_are_not_put_off() -> None:

@@ -1,30 +1,58 @@
 """Gathering: what is read for a look, what is kept for a while, and what stands in for what can't be read."""
 
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from redis.asyncio import Redis
 
+from service.commitments import Commitment
+from service.contributions import Contribution, Note, contribution_from
+from service.engine import Decision
 from service.errors import CannotAct, CraftyError, NotFound, TryLater
-from service.facts import Person, Said, Sprint, Sprints, Ticket
-from service.gather import ContributionReader, Gatherer, JiraReader, find_out
+from service.events import Due
+from service.facts import Person, Remark, Said, Sprint, Sprints, Ticket
+from service.gather import Gatherer, JiraReader, Readers, find_out
 from service.jira_shapes import FieldMap, RawField, RawSchema
-from service.ledger import Case, Ledger, Site
+from service.ledger import Case, Contributed, Entry, Ledger, Site
 from service.queue import Queue, Result, look_again
+from service.rules._base import Rule, RuleParams, Verdict
+from service.situation import Told
 from tests.builders import ANN, ELI, NEXT, RUNNING, SPRINTS, STRETCH, team, ticket
 from tests.conftest import SetClock
 
 RULE = "missing-reviewer"
 FIELDS = FieldMap(reviewer="customfield_7")
 NAMES = {"reviewer": "Reviewer 1"}
+NOW = datetime(2026, 11, 3, 9, 0, tzinfo=UTC)
+FORUM_BOT = Person(name="Crafty", discourse="crafty")
+COMMITMENT = Commitment(
+    ticket="SE-1",
+    summary="Fix the login",
+    url="",
+    cell="Serenity",
+    sprint=41,
+    sprint_name="SE Sprint 41",
+    closed_at=NOW,
+    status="In Progress",
+    is_spillover=True,
+)
 
 
 @dataclass
 class FakeJira:
-    """A Jira that keeps tickets and sprints, and notes what was read. broken: errors by what is read."""
+    """A Jira that keeps tickets and sprints, and notes what was read.
+
+    closed: sprints that no board shows any more; found: what each search finds, by its JQL; broken: errors by what is
+    read, "search" for every search.
+    """
 
     fields: FieldMap = field(default_factory=FieldMap)
     tickets: dict[str, Ticket] = field(default_factory=dict)
+    closed: dict[int, Sprint] = field(default_factory=dict)
+    found: dict[str, tuple[Ticket, ...]] = field(default_factory=dict)
     boards: dict[int, tuple[Sprint, ...]] = field(default_factory=lambda: {12: (RUNNING, NEXT, STRETCH)})
     broken: dict[str | int, CraftyError] = field(default_factory=dict)
     reads: list[str | int] = field(default_factory=list)
@@ -45,15 +73,56 @@ class FakeJira:
         self._read(board)
         return self.boards[board]
 
+    async def sprint(self, number: int) -> Sprint:
+        self._read(f"sprint {number}")
+        if number not in self.closed:
+            raise NotFound(f"there is no sprint {number}")
+        return self.closed[number]
+
+    async def search(self, jql: str) -> AsyncGenerator[Ticket, None]:
+        self._read(jql)
+        if "search" in self.broken:
+            raise self.broken["search"]
+        for one in self.found.get(jql, ()):
+            yield one
+
     def _read(self, what: str | int) -> None:
         self.reads.append(what)
         if what in self.broken:
             raise self.broken[what]
 
 
-class FakeForum:
+@dataclass
+class FakeHost:
+    """A code host or forum that keeps notes. broken: raised at every call; asked: places with the moment since when."""
+
+    bot: Person = field(default_factory=lambda: Person(name="Crafty", github="crafty-bot"))
+    kept: dict[str, tuple[Note, ...]] = field(default_factory=dict)
+    opened: dict[str | int, tuple[tuple[str, Note], ...]] = field(default_factory=dict)
+    broken: CraftyError | None = None
+    asked: list[tuple[str | int, datetime]] = field(default_factory=list)
+
     async def identify(self) -> Person:
-        return Person(name="Crafty", discourse="crafty")
+        self._fail()
+        return self.bot
+
+    async def notes(self, key: str) -> tuple[Note, ...]:
+        self._fail()
+        return self.kept[key]
+
+    async def recent(self, place: str | int, since: datetime) -> tuple[tuple[str, Note], ...]:
+        self._fail()
+        self.asked.append((place, since))
+        return tuple((key, note) for key, note in self.opened.get(place, ()) if note.at >= since)
+
+    def _fail(self) -> None:
+        if self.broken:
+            raise self.broken
+
+
+def rule(about: Any = Ticket) -> Rule:
+    """A rule about such subjects."""
+    return Rule(RULE, frozenset({Due}), RuleParams, lambda *_: Verdict.passed("fine"), "Tests.", subject=about)
 
 
 def jira_with(*tickets: Ticket) -> FakeJira:
@@ -146,8 +215,8 @@ async def test_where_the_board_cannot_be_read_the_tickets_own_sprints_stand_in(
     jira = jira_with(ticket(sprints=(RUNNING,)), ticket(key="SE-2", sprints=(NEXT,)))
     jira.broken[12] = fault
     gatherer = Gatherer(jira, {}, team(), ledger)
-    assert (await gatherer.situation(rule(), "SE-1")).sprints == Sprints(active=RUNNING)
-    assert (await gatherer.situation(rule(), "SE-2")).sprints == Sprints(next=NEXT)
+    assert (await gatherer.situation(rule(), "SE-1")).sprints == Sprints(active=RUNNING, is_whole=False)
+    assert (await gatherer.situation(rule(), "SE-2")).sprints == Sprints(next=NEXT, is_whole=False)
 
 
 async def test_a_cell_without_a_board_knows_the_tickets_own_sprints(ledger: Ledger) -> None:
@@ -194,38 +263,119 @@ async def test_before_the_fields_are_known_nothing_is_concluded(redis: Redis) ->
 
 
 @pytest.mark.parametrize(
-    ("jira", "forum", "found"),
+    ("jira", "readers", "found"),
     [
-        pytest.param(None, None, Site(), id="nothing is connected"),
+        pytest.param(None, {}, Site(), id="nothing is connected"),
         pytest.param(
-            FakeJira(), None, Site(fields=FIELDS, jira_bot=("acc-crafty", "key-crafty")), id="a Jira with its fields"
+            FakeJira(), {}, Site(fields=FIELDS, jira_bot=("acc-crafty", "key-crafty")), id="a Jira with its fields"
         ),
-        pytest.param(None, FakeForum(), Site(discourse_bot="crafty"), id="a forum alone"),
+        pytest.param(None, {"topic": FakeHost(FORUM_BOT)}, Site(discourse_bot="crafty"), id="a forum alone"),
+        pytest.param(
+            None,
+            {"github": FakeHost(), "gitlab": FakeHost(Person(name="Crafty", gitlab="crafty-lab"))},
+            Site(github_bot="crafty-bot", gitlab_bot="crafty-lab"),
+            id="code hosts",
+        ),
     ],
 )
-async def test_what_is_found_out(jira: JiraReader | None, forum: ForumReader | None, found: Site) -> None:
-    assert await find_out(jira, forum, NAMES) == found
+async def test_what_is_found_out(jira: JiraReader | None, readers: Readers, found: Site) -> None:
+    assert await find_out(jira, readers, NAMES) == found
 
 
 async def test_a_field_that_is_missing_is_a_problem_in_words() -> None:
-    (problem,) = (await find_out(FakeJira(), None, {"sprint": "Sprynt"})).problems
+    (problem,) = (await find_out(FakeJira(), {}, {"sprint": "Sprynt"})).problems
     assert "Sprynt" in problem
 
 
-async def test_a_forum_that_is_away_takes_nothing_from_jira() -> None:
-    class Away:
-        async def identify(self) -> Person:
-            raise TryLater("Discourse gave no answer")
-
-    class Jira:
-        fields = FieldMap()
-
-        async def identify(self) -> Person:
-            return Person(name="Crafty", jira="acc-bot")
-
-        async def field_list(self) -> list[RawField]:
-            return [RawField(id="customfield_1", name="Reviewer 1")]
-
-    site = await find_out(Jira(), Away(), {"reviewer": "Reviewer 1"})  # type: ignore[arg-type]
-    assert (site.fields.reviewer, site.jira_bot, site.discourse_bot) == ("customfield_1", ("acc-bot",), None)
+async def test_a_forum_that_is_away_takes_nothing_from_the_others() -> None:
+    away = FakeHost(FORUM_BOT, broken=TryLater("Discourse gave no answer"))
+    site = await find_out(FakeJira(), {"topic": away, "github": FakeHost()}, NAMES)
+    assert (site.fields, site.jira_bot) == (FIELDS, ("acc-crafty", "key-crafty"))
+    assert (site.discourse_bot, site.github_bot) == (None, "crafty-bot")
     assert site.problems == ("Discourse gave no answer",)
+
+
+# Contributions
+
+KEY = "github:acme/tool#12"
+ADA = Person(name="Ada", github="ada")
+OPENED = Note(what="opened", at=NOW, by=ADA, title="Fix the docs", url="https://x.example/12", kind="pull request")
+ANSWERED = Note(what="answered", at=NOW + timedelta(hours=1), by=Person(name="Bob", github="bob"), id="c-1")
+
+
+async def about(ledger: Ledger, key: str, *, reader: FakeHost | None = None, jira: FakeJira | None = None) -> Any:
+    """What a rule about contributions is told of that one."""
+    gatherer = Gatherer(jira, {"github": reader} if reader else {}, team(), ledger)
+    return (await gatherer.situation(rule(Contribution), key)).subject
+
+
+@pytest.mark.parametrize(
+    ("told", "read"),
+    [
+        pytest.param((OPENED, ANSWERED), (), id="all from webhooks"),
+        pytest.param((), (OPENED, ANSWERED), id="all from a reading"),
+        pytest.param((ANSWERED,), (OPENED,), id="the answer from a webhook, the rest from a reading"),
+        pytest.param((OPENED, ANSWERED), (ANSWERED, OPENED), id="both tell the same"),
+    ],
+)
+async def test_what_webhooks_told_and_what_is_read_are_one(
+    ledger: Ledger, told: tuple[Note, ...], read: tuple[Note, ...]
+) -> None:
+    await ledger.keep_notes(Contributed(key=KEY, place="acme/tool", notes=told))
+    found = await about(ledger, KEY, reader=FakeHost(kept={KEY: read}))
+    assert found == contribution_from(KEY, "acme/tool", (OPENED, ANSWERED))
+    assert len(found.answers) == 1
+
+
+async def test_without_a_reader_what_webhooks_told_is_known(ledger: Ledger) -> None:
+    await ledger.keep_notes(Contributed(key=KEY, place="acme/tool", notes=(OPENED,)))
+    assert await about(ledger, KEY) == contribution_from(KEY, "acme/tool", (OPENED,))
+
+
+async def test_a_contribution_that_nobody_told_of_is_not_found(ledger: Ledger) -> None:
+    with pytest.raises(NotFound, match=KEY):
+        await about(ledger, KEY)
+
+
+async def test_a_ticket_of_a_contributions_project_tells_of_itself(ledger: Ledger) -> None:
+    remark = Remark(id="7", at=NOW, author=ANN, text="Thanks, we look at it")
+    found = await about(ledger, "CON-5", jira=jira_with(ticket(key="CON-5", reporter=ADA, remarks=(remark,))))
+    assert (found.place, found.author, found.title) == ("CON", ADA, "Fix the login")
+    assert [(answer.by, answer.at) for answer in found.answers] == [(ANN, NOW)]
+
+
+async def test_the_internal_ticket_of_such_a_ticket_is_remembered(ledger: Ledger) -> None:
+    jira = jira_with(ticket(key="CON-5"))
+    assert (await about(ledger, "CON-5", jira=jira)).ticket is None
+    await ledger.keep_notes(Contributed(key="CON-5", notes=(Note(what="ticketed", at=NOW, id="SE-77"),)))
+    assert (await about(ledger, "CON-5", jira=jira)).ticket == "SE-77"
+
+
+async def test_a_rule_knows_what_it_did_what_was_told_and_who_we_are(
+    ledger: Ledger, redis: Redis, clock: SetClock
+) -> None:
+    await ledger.keep_site(Site(fields=FIELDS, jira_bot=("acc-crafty",), github_bot="crafty-bot"))
+    queue = Queue(redis, clock)
+    await queue.want(look_again(RULE, "SE-1", clock()))
+    await queue.release(1)
+    work = await queue.claim(f"look:{RULE}:SE-1", "1")
+    assert work is not None
+    decision = Decision(
+        rule=RULE, subject="SE-1", cell="Serenity", mode="on", outcome="wait", reason="not yet", facts={}
+    )
+    entry = Entry(at=clock(), subject="SE-1", stage="look", decisions=(decision,))
+    await queue.finish(work, Result(ending="done", done={"a:key": "done"}, entries=[entry]))
+    await ledger.keep_line(COMMITMENT)
+    situation = await Gatherer(jira_with(ticket()), {}, team(), ledger).situation(rule(), "SE-1")
+    assert situation.done == {"a:key"}
+    assert situation.told == (Told(rule=RULE, at=clock(), outcome="wait", reason="not yet"),)
+    assert situation.bot == {"acc-crafty", "crafty-bot"}
+    assert situation.commitments == {41: COMMITMENT}
+
+
+@pytest.mark.parametrize("fault", UNREADABLE)
+async def test_admins_are_warned_of_a_board_that_cannot_be_read(ledger: Ledger, fault: CraftyError) -> None:
+    jira = jira_with(ticket())
+    jira.broken[12] = fault
+    assert (await Gatherer(jira, {}, team(), ledger).situation(rule(), "SE-1")).sprints.is_whole is False
+    assert await ledger.warnings() == {"board of Serenity": f"Board 12 can't be read: {fault}"}

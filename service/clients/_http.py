@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import re
 import ssl
@@ -35,6 +36,7 @@ Sleep = Callable[[float], Awaitable[None]]
 
 LONGEST_WAIT: Final = 3600.0
 _SHORT_WAIT: Final = 5.0
+_PAGE: Final = 100
 _QUOTED_LENGTH: Final = 300
 _TIMEOUT: Final = httpx.Timeout(connect=5, read=20, write=10, pool=5)
 _REPEATABLE: Final = {"GET", "PUT"}
@@ -193,6 +195,21 @@ class Api:
             reraise=True,
         )
         return await retrying(self._send_once, method, path, params, json)
+
+    async def every_page(
+        self, path: str, into: type[list[T]], params: Mapping[str, str | int] | None = None
+    ) -> list[T]:
+        """A whole list, as code hosts hand it out: by numbered pages, with a Link header that says whether one follows.
+
+        Errors: see the class.
+        """
+        found: list[T] = []
+        for page in itertools.count(1):
+            answer = await self.send("GET", path, params={**(params or {}), "per_page": _PAGE, "page": page})
+            found += self.read(answer, into)
+            if "next" not in answer.links:
+                break
+        return found
 
     def read(self, response: httpx.Response, into: type[T]) -> T:
         """The JSON of an answer, as `into`; CannotAct when it is anything else."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Annotated, Any, Final, TypeVar
+from typing import Final
 
 import httpx
 import msgspec
@@ -17,14 +16,10 @@ from service.clients._http import LONGEST_WAIT, Api, Credential, Sleep, retry_af
 from service.contributions import Note, What
 from service.errors import CraftyError, NotFound, TryLater
 from service.facts import Person
+from service.github_shapes import Instant, RawAccount, RawItem, Written, authorship, doer, opened
 
-T = TypeVar("T")
-Instant = Annotated[datetime, msgspec.Meta(tz=True)]
-
-_PAGE: Final = 100
 _MINUTE: Final = 60.0
 _KEY: Final = re.compile(r"github:([^/#]+/[^/#]+)#([0-9]{1,12})")
-_TEAM: Final = {"OWNER", "MEMBER", "COLLABORATOR"}
 _TURNS: Final[dict[str, What]] = {
     "closed": "closed",
     "reopened": "reopened",
@@ -33,43 +28,20 @@ _TURNS: Final[dict[str, What]] = {
 }
 
 
-class _Account(msgspec.Struct):
-    login: str
-    type: str = "User"
-
-
-class _Written(msgspec.Struct, kw_only=True):
-    """Anything that somebody wrote. user: None for a deleted account."""
-
-    user: _Account | None = None
-    author_association: str | None = None
-
-
-class _Item(_Written, kw_only=True):
-    """An issue, or with `pull_request` GitHub's other view of a pull request."""
-
-    number: int
-    title: str
-    html_url: str
-    created_at: Instant
-    draft: bool = False
-    pull_request: Any = None
-
-
-class _Comment(_Written, kw_only=True):
+class _Comment(Written, kw_only=True):
     id: int
     created_at: Instant
 
 
-class _Entry(_Written, kw_only=True):
+class _Entry(Written, kw_only=True):
     """An entry of a timeline. submitted_at: None for a review that its author still writes."""
 
     event: str = ""
     id: int | None = None
-    actor: _Account | None = None
+    actor: RawAccount | None = None
     created_at: Instant | None = None
     submitted_at: Instant | None = None
-    comments: list[_Comment] = []
+    comments: tuple[_Comment, ...] = ()
 
 
 class _Repository(msgspec.Struct):
@@ -98,7 +70,7 @@ class GitHub:
 
     async def identify(self) -> Person:
         """The account that the token belongs to."""
-        user = await self._api.request("GET", "/user", into=_Account)
+        user = await self._api.request("GET", "/user", into=RawAccount)
         return Person(name=user.login, github=user.login)
 
     async def notes(self, key: str) -> tuple[Note, ...]:
@@ -110,8 +82,8 @@ class GitHub:
         if not named:
             raise NotFound(f"“{key[:50]}” names no pull request or issue on GitHub.")
         path = under(f"{_home(named[1])}/issues", named[2])
-        item = await self._api.request("GET", path, into=_Item)
-        entries = await self._all(f"{path}/timeline", list[_Entry])
+        item = await self._api.request("GET", path, into=RawItem)
+        entries = await self._api.every_page(f"{path}/timeline", list[_Entry])
         happened = [note for entry in entries for note in _notes_of(entry)]
         return (_opened(item), *_drafted_when_opened(item, happened), *happened)
 
@@ -124,18 +96,8 @@ class GitHub:
         if (await self._api.request("GET", home, into=_Repository)).private:
             return ()
         query = {"state": "all", "sort": "updated", "direction": "desc", "since": f"{since.astimezone(UTC):%FT%TZ}"}
-        items = await self._all(f"{home}/issues", list[_Item], query)
+        items = await self._api.every_page(f"{home}/issues", list[RawItem], query)
         return tuple((f"github:{place.lower()}#{item.number}", _opened(item)) for item in items)
-
-    async def _all(self, path: str, into: type[list[T]], query: dict[str, str] | None = None) -> list[T]:
-        """Every page of a list; the Link header says whether there is another one."""
-        found: list[T] = []
-        for page in itertools.count(1):
-            answer = await self._api.send("GET", path, params={**(query or {}), "per_page": _PAGE, "page": page})
-            found += self._api.read(answer, into)
-            if "next" not in answer.links:
-                break
-        return found
 
 
 class _Api(Api):
@@ -174,44 +136,26 @@ def _home(place: str) -> str:
     return under("/repos", owner, name)
 
 
-def _opened(item: _Item) -> Note:
-    return Note(
-        what="opened",
-        at=item.created_at,
-        title=item.title,
-        url=item.html_url,
-        kind="issue" if item.pull_request is None else "pull request",
-        **_authorship(item),
-    )
+def _opened(item: RawItem) -> Note:
+    return opened(item, "issue" if item.pull_request is None else "pull request")
 
 
-def _drafted_when_opened(item: _Item, happened: Iterable[Note]) -> Iterator[Note]:
+def _drafted_when_opened(item: RawItem, happened: Iterable[Note]) -> Iterator[Note]:
     """The timeline is silent on how a pull request began; its first turn, or without one its state, tells."""
     first = next((note.what for note in happened if note.what in {"readied", "drafted"}), None)
     if first == "readied" or (item.draft and first is None):
-        yield Note(what="drafted", at=item.created_at, **_account(item.user))
+        yield Note(what="drafted", at=item.created_at, **doer(item.user))
 
 
 def _notes_of(entry: _Entry) -> Iterator[Note]:
     match entry:
         case _Entry(event="commented", id=int(number), created_at=datetime() as at):
-            yield Note(what="answered", at=at, id=f"comment-{number}", **_authorship(entry))
+            yield Note(what="answered", at=at, id=f"comment-{number}", **authorship(entry))
         case _Entry(event="reviewed", id=int(number), submitted_at=datetime() as at):
-            yield Note(what="answered", at=at, id=f"review-{number}", **_authorship(entry))
+            yield Note(what="answered", at=at, id=f"review-{number}", **authorship(entry))
         case _Entry(event="line-commented"):
             for comment in entry.comments:
                 at, name = comment.created_at, f"inline-{comment.id}"
-                yield Note(what="answered", at=at, id=name, **_authorship(comment))
+                yield Note(what="answered", at=at, id=name, **authorship(comment))
         case _Entry(event=event, created_at=datetime() as at) if event in _TURNS:
-            yield Note(what=_TURNS[event], at=at, **_account(entry.actor))
-
-
-def _authorship(written: _Written) -> dict[str, Any]:
-    return {**_account(written.user), "is_member": written.author_association in _TEAM}
-
-
-def _account(account: _Account | None) -> dict[str, Any]:
-    if account is None:
-        return {}
-    is_bot = account.type == "Bot" or account.login.endswith("[bot]")
-    return {"by": Person(name=account.login, github=account.login), "is_bot": is_bot}
+            yield Note(what=_TURNS[event], at=at, **doer(entry.actor))

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import re
 from collections.abc import Container, Iterable, Iterator
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -15,14 +14,12 @@ from service.clients._http import Api, Credential, Sleep, under
 from service.contributions import Kind, Note, What
 from service.errors import NotFound
 from service.facts import Person
+from service.gitlab_shapes import RawAccount, doer, person_from
 
-T = TypeVar("T")
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
-_PAGE: Final = 100
 _DEVELOPER: Final = 30
 _KEY: Final = re.compile(r"gitlab:([^!#]+)([!#])([0-9]{1,12})")
-_BOT: Final = re.compile(r"(project|group)_[0-9]+_bot(_\w+)?|ghost", re.IGNORECASE)
 _READINESS: Final = re.compile(r"marked this merge request as \*\*(ready|draft)\*\*")
 _READY: Final[dict[str, What]] = {"ready": "readied", "draft": "drafted"}
 _APPROVAL: Final = "approved this merge request"
@@ -35,16 +32,6 @@ _STATES: Final[dict[str, What]] = {
 }
 
 
-class _Account(msgspec.Struct):
-    id: int
-    username: str
-    bot: bool = False
-
-    @property
-    def is_bot(self) -> bool:
-        return self.bot or bool(_BOT.fullmatch(self.username))
-
-
 class _Item(msgspec.Struct, kw_only=True):
     """A merge request or an issue."""
 
@@ -52,7 +39,7 @@ class _Item(msgspec.Struct, kw_only=True):
     title: str
     web_url: str
     created_at: Instant
-    author: _Account | None = None
+    author: RawAccount | None = None
     draft: bool = False
 
 
@@ -61,7 +48,7 @@ class _Remark(msgspec.Struct, kw_only=True):
 
     id: int
     created_at: Instant
-    author: _Account | None = None
+    author: RawAccount | None = None
     body: str = ""
     system: bool = False
     internal: bool | None = None
@@ -80,7 +67,7 @@ class _Remark(msgspec.Struct, kw_only=True):
 class _StateChange(msgspec.Struct):
     state: str
     created_at: Instant
-    user: _Account | None = None
+    user: RawAccount | None = None
 
 
 class _Project(msgspec.Struct):
@@ -109,7 +96,7 @@ class GitLab:
 
     async def identify(self) -> Person:
         """The account that the token belongs to."""
-        return _person(await self._api.request("GET", "/user", into=_Account))
+        return person_from(await self._api.request("GET", "/user", into=RawAccount))
 
     async def notes(self, key: str) -> tuple[Note, ...]:
         """All that happened to a merge request or an issue by now, in notes that are named as those of the webhooks.
@@ -123,8 +110,8 @@ class GitLab:
         place, mark, number = named.groups()
         path = under(f"{_home(place)}/{_KINDS[mark][0]}", number)
         item = await self._api.request("GET", path, into=_Item)
-        remarks = await self._all(f"{path}/notes", list[_Remark], {"sort": "asc", "order_by": "created_at"})
-        changes = await self._all(f"{path}/resource_state_events", list[_StateChange])
+        remarks = await self._api.every_page(f"{path}/notes", list[_Remark], {"sort": "asc", "order_by": "created_at"})
+        changes = await self._api.every_page(f"{path}/resource_state_events", list[_StateChange])
         members = await self._members(place, [item.author, *(one.author for one in remarks if one.answer)])
         happened = (*_answers(remarks, members), *_turns(remarks, changes))
         return (_opened(item, mark, members), *_drafted_when_opened(item, happened), *happened)
@@ -146,14 +133,14 @@ class GitLab:
         found = [
             (mark, item)
             for mark, (folder, _) in _KINDS.items()
-            for item in await self._all(f"{_home(place)}/{folder}", list[_Item], query)
+            for item in await self._api.every_page(f"{_home(place)}/{folder}", list[_Item], query)
         ]
         members = await self._members(place, [item.author for _, item in found])
         return tuple((f"gitlab:{place.lower()}{mark}{item.iid}", _opened(item, mark, members)) for mark, item in found)
 
-    async def _members(self, place: str, accounts: Iterable[_Account | None]) -> set[int]:
+    async def _members(self, place: str, accounts: Iterable[RawAccount | None]) -> set[int]:
         """The ids of those who may at least develop in the project, each asked for once."""
-        people = {account.id for account in accounts if account and not account.is_bot}
+        people = {account.id for account in accounts if account and account.id and not account.is_bot}
         return {person for person in sorted(people) if await self._is_member(place, person)}
 
     async def _is_member(self, place: str, person: int) -> bool:
@@ -162,16 +149,6 @@ class GitLab:
             return (await self._api.request("GET", path, into=_Membership)).access_level >= _DEVELOPER
         except NotFound:
             return False
-
-    async def _all(self, path: str, into: type[list[T]], query: dict[str, str] | None = None) -> list[T]:
-        """Every page of a list; the Link header says whether there is another one."""
-        found: list[T] = []
-        for page in itertools.count(1):
-            answer = await self._api.send("GET", path, params={**(query or {}), "per_page": _PAGE, "page": page})
-            found += self._api.read(answer, into)
-            if "next" not in answer.links:
-                break
-        return found
 
 
 def _home(place: str) -> str:
@@ -193,7 +170,7 @@ def _drafted_when_opened(item: _Item, turns: Iterable[Note]) -> Iterator[Note]:
     """GitLab is silent on how a merge request began; its first turn, or without one its state, tells."""
     first = next((note.what for note in turns if note.what in {"readied", "drafted"}), None)
     if first == "readied" or (item.draft and first is None):
-        yield Note(what="drafted", at=item.created_at, **_account(item.author))
+        yield Note(what="drafted", at=item.created_at, **doer(item.author))
 
 
 def _answers(remarks: Iterable[_Remark], members: Container[int]) -> Iterator[Note]:
@@ -207,19 +184,11 @@ def _turns(remarks: Iterable[_Remark], changes: Iterable[_StateChange]) -> Itera
     for remark in remarks:
         readiness = _READINESS.match(remark.body) if remark.system else None
         if readiness:
-            yield Note(what=_READY[readiness[1]], at=remark.created_at, **_account(remark.author))
+            yield Note(what=_READY[readiness[1]], at=remark.created_at, **doer(remark.author))
     for change in changes:
         if change.state in _STATES:
-            yield Note(what=_STATES[change.state], at=change.created_at, **_account(change.user))
+            yield Note(what=_STATES[change.state], at=change.created_at, **doer(change.user))
 
 
-def _authorship(account: _Account | None, members: Container[int]) -> dict[str, Any]:
-    return {**_account(account), "is_member": account is not None and account.id in members}
-
-
-def _account(account: _Account | None) -> dict[str, Any]:
-    return {"by": _person(account), "is_bot": account.is_bot} if account else {}
-
-
-def _person(account: _Account) -> Person:
-    return Person(name=account.username, gitlab=account.username)
+def _authorship(account: RawAccount | None, members: Container[int]) -> dict[str, Any]:
+    return {**doer(account), "is_member": account is not None and account.id in members}

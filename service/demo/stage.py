@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import httpx
+import msgspec
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
@@ -28,7 +29,7 @@ from service.demo.server import serve
 from service.embedded import embedded_redis
 from service.engine import rulebook
 from service.facts import Person
-from service.ledger import Ledger
+from service.ledger import PREFIX, Entry, Ledger
 from service.queue import Queue
 from service.roster import team_from
 from service.settings import Settings
@@ -38,6 +39,7 @@ SECRET: Final = "the demo's webhook secret"  # noqa: S105 - known to everybody, 
 TOKEN: Final = "the-demo-token"  # noqa: S105 - the same
 RELIABLE: Final = Habits()
 _POLL_SECONDS: Final = 0.005
+_START_SECONDS: Final = 30
 
 
 class StoryClock:
@@ -51,19 +53,38 @@ class StoryClock:
 
 
 @dataclass(frozen=True)
-class Stage:
-    """Everything that plays. url: where Crafty's API answers."""
+class Scenery:
+    """What is there before Crafty is: the stand-ins, and the people of the configuration."""
 
     clock: StoryClock
     jira: JiraStandIn
     forum: DiscourseStandIn
     chat: MattermostStandIn
     github: GitHubStandIn
+    people: tuple[Person, ...]
+
+    @property
+    def senders(self) -> tuple[WebhookSender, ...]:
+        """Who sends webhooks."""
+        return self.jira.sender, self.forum.sender, self.github.sender
+
+
+Prepare = Callable[[Scenery], Awaitable[None]]
+
+
+async def _nothing(_: Scenery) -> None:
+    return
+
+
+@dataclass(frozen=True)
+class Stage(Scenery):
+    """Everything that plays. url: where Crafty's API answers; redis: the store itself."""
+
     url: str
     ledger: Ledger
     queue: Queue
     worker: Worker
-    people: tuple[Person, ...]
+    redis: Redis
 
     async def moments(self, at: datetime) -> AsyncIterator[datetime]:
         """Lets time pass up to `at`; whatever falls due on the way happens at its own moment, which is yielded then."""
@@ -85,6 +106,18 @@ class Stage:
                 return
             await asyncio.sleep(_POLL_SECONDS)
 
+    async def news(self, since: str) -> tuple[str, list[Entry]]:
+        """The timeline's entries after the one that `since` names, oldest first, and the name of the last of them."""
+        redis: Any = self.redis
+        rows = await redis.xrange(f"{PREFIX}timeline", min=f"({since}")
+        entries = [msgspec.json.decode(fields[b"entry"], type=Entry) for _, fields in rows]
+        return (rows[-1][0].decode() if rows else since), entries
+
+    async def dead_letters(self) -> list[str]:
+        """The keys of the work that was given up."""
+        redis: Any = self.redis
+        return [key.decode() for key in await redis.zrange(f"{PREFIX}failed", 0, -1)]
+
     async def _jump(self, at: datetime) -> None:
         self.clock.now = at
         await self.queue.want()
@@ -93,48 +126,74 @@ class Stage:
     def _is_quiet(self) -> bool:
         return not any(delivery.status is None for sender in self.senders for delivery in sender.deliveries)
 
-    @property
-    def senders(self) -> tuple[WebhookSender, ...]:
-        """Who sends webhooks."""
-        return self.jira.sender, self.forum.sender, self.github.sender
-
 
 @asynccontextmanager
 async def stage(
-    start: datetime, config: Path, flavour: Flavour = "cloud", habits: Habits = RELIABLE
+    start: datetime,
+    config: Path,
+    flavour: Flavour = "cloud",
+    habits: Habits = RELIABLE,
+    prepare: Prepare = _nothing,
 ) -> AsyncIterator[Stage]:
     """Sets everything up at the moment `start`, on an empty store, and takes it down again.
 
-    config: the crafty.toml to play by; habits: how reliably webhooks are delivered.
+    config: the crafty.toml to play by; habits: how reliably webhooks are delivered; prepare: does what happened before
+    Crafty came, of which no webhook tells.
     """
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="crafty-demo-"))
         redis_url = await stack.enter_async_context(embedded_redis(Path(folder)))
-        yield await _set_up(stack, redis_url, StoryClock(start), load_config(config), flavour, habits)
+        domain, client = load_config(config), await stack.enter_async_context(httpx.AsyncClient())
+        scenery = _build(domain, StoryClock(start), client, flavour, habits)
+        await prepare(scenery)
+        yield await _set_up(stack, redis_url, domain, scenery, flavour)
+
+
+def _build(
+    config: Config, clock: StoryClock, client: httpx.AsyncClient, flavour: Flavour, habits: Habits
+) -> Scenery:
+    senders = [WebhookSender(client, habits=habits) for _ in range(3)]
+    projects = [key for cell in config.cells for key in (*cell.projects, *cell.contribution_projects)]
+    repositories = [name for cell in config.cells for name in cell.repositories]
+    chat = MattermostStandIn(clock, token=TOKEN)
+    for channel in {cell.channel for cell in config.cells if cell.channel}:
+        chat.add_channel(channel)
+    return Scenery(
+        clock=clock,
+        jira=JiraStandIn(flavour, clock, senders[0], token=TOKEN, projects=projects),
+        forum=DiscourseStandIn(clock, senders[1], api_key=TOKEN),
+        chat=chat,
+        github=GitHubStandIn(clock, senders[2], token=TOKEN, repositories=repositories),
+        people=team_from(config).members,
+    )
 
 
 async def _set_up(
-    stack: AsyncExitStack, redis_url: str, clock: StoryClock, config: Config, flavour: Flavour, habits: Habits
+    stack: AsyncExitStack, redis_url: str, config: Config, scenery: Scenery, flavour: Flavour
 ) -> Stage:
-    client = await stack.enter_async_context(httpx.AsyncClient())
-    jira = JiraStandIn(flavour, clock, WebhookSender(client, habits=habits), token=TOKEN)
-    forum = DiscourseStandIn(clock, WebhookSender(client, habits=habits), api_key=TOKEN)
-    chat = MattermostStandIn(clock, token=TOKEN)
-    repositories = [name for cell in config.cells for name in cell.repositories]
-    github = GitHubStandIn(clock, WebhookSender(client, habits=habits), token=TOKEN, repositories=repositories)
-    urls = [await stack.enter_async_context(serve(stand_in.app)) for stand_in in (jira, forum, chat, github)]
+    jira, forum, clock = scenery.jira, scenery.forum, scenery.clock
+    places = (jira, forum, scenery.chat, scenery.github)
+    urls = [await stack.enter_async_context(serve(stand_in.app)) for stand_in in places]
     jira.base_url, forum.base_url = urls[:2]
     settings = _settings(config, jira.bot.email, flavour, *urls)
     team, book = team_from(config), rulebook(config)
     url = await stack.enter_async_context(serve(create_app(settings, redis_url, team, book, clock)))
-    jira.sender.target = WebhookTarget(f"{url}/webhooks/jira", SECRET)
-    forum.sender.target = WebhookTarget(f"{url}/webhooks/discourse", SECRET)
-    github.sender.target = WebhookTarget(f"{url}/webhooks/github", SECRET)
+    for sender, source in zip(scenery.senders, ("jira", "discourse", "github"), strict=True):
+        sender.target = WebhookTarget(f"{url}/webhooks/{source}", SECRET)
     worker = worker_from(settings, redis_url, team, book, clock)
     await stack.enter_async_context(_running(worker))
     redis = Redis(connection_pool=store.connect(redis_url))
     stack.push_async_callback(redis.aclose, close_connection_pool=True)
-    return Stage(clock, jira, forum, chat, github, url, Ledger(redis), Queue(redis, clock), worker, team.members)
+    ledger = Ledger(redis)
+    await _site_is_known(ledger)
+    return Stage(**vars(scenery), url=url, ledger=ledger, queue=Queue(redis, clock), worker=worker, redis=redis)
+
+
+async def _site_is_known(ledger: Ledger) -> None:
+    """Until then Crafty knows neither Jira's fields nor its own accounts."""
+    async with asyncio.timeout(_START_SECONDS):
+        while (await ledger.site())[0] is None:  # noqa: ASYNC110 - the worker writes it
+            await asyncio.sleep(_POLL_SECONDS)
 
 
 def _settings(

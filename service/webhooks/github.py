@@ -8,17 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Container, Iterator
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Final
+from typing import ClassVar, Final
 
 import msgspec
 
-from service.contributions import Kind, Note, What, contribution_from
+from service.contributions import Note, What, contribution_from
 from service.events import ContributionNoted, Ignored
-from service.facts import Person
+from service.github_shapes import Instant, RawAccount, RawItem, Written, authorship, doer, opened, person_from
 
-Instant = Annotated[datetime, msgspec.Meta(tz=True)]
-
-_TEAM: Final = {"OWNER", "MEMBER", "COLLABORATOR"}
 _TURNS: Final[dict[str, What]] = {
     "closed": "closed",
     "deleted": "closed",
@@ -29,32 +26,12 @@ _TURNS: Final[dict[str, What]] = {
 }
 
 
-class _Account(msgspec.Struct):
-    login: str
-    type: str = "User"
-
-
-class _Written(msgspec.Struct, kw_only=True):
-    """Anything that somebody wrote. user: None for a deleted account."""
-
-    user: _Account | None = None
-    author_association: str | None = None
-
-
-class _Item(_Written, kw_only=True):
-    """A pull request or an issue. pull_request: set where an issue is GitHub's other view of a pull request."""
-
-    number: int
-    title: str
-    html_url: str
-    created_at: Instant
+class _Item(RawItem, kw_only=True):
     updated_at: Instant | None = None
     closed_at: Instant | None = None
-    draft: bool = False
-    pull_request: Any = None
 
 
-class _Answer(_Written, kw_only=True):
+class _Answer(Written, kw_only=True):
     id: int
     created_at: Instant | None = None
     submitted_at: Instant | None = None
@@ -71,7 +48,7 @@ class _Place(msgspec.Struct):
 
 class _Delivery(msgspec.Struct, kw_only=True):
     action: str
-    sender: _Account | None = None
+    sender: RawAccount | None = None
 
 
 class _OfPullRequest(_Delivery, kw_only=True):
@@ -138,7 +115,7 @@ def _noted(place: str, told: _Told, received: datetime) -> ContributionNoted | I
     notes = (*_standing(told), *([happened] if happened else []))
     return ContributionNoted(
         at=happened.at if happened else told.item.updated_at or received,
-        actor=_person(told.sender),
+        actor=person_from(told.sender),
         contribution=contribution_from(f"github:{place}#{told.item.number}", place, notes),
         notes=notes,
     )
@@ -148,10 +125,9 @@ def _standing(told: _Told) -> Iterator[Note]:
     """What the pull request or issue itself tells: that it was opened, and maybe as a draft."""
     item = told.item
     is_pull_request = isinstance(told, _OfPullRequest) or item.pull_request is not None
-    kind: Kind = "pull request" if is_pull_request else "issue"
-    yield Note(what="opened", at=item.created_at, title=item.title, url=item.html_url, kind=kind, **_authorship(item))
+    yield opened(item, "pull request" if is_pull_request else "issue")
     if item.draft and told.action != "converted_to_draft":
-        yield Note(what="drafted", at=item.created_at, **_account(item.user))
+        yield Note(what="drafted", at=item.created_at, **doer(item.user))
 
 
 def _what_happened(told: _Told, received: datetime) -> Note | None:
@@ -160,7 +136,7 @@ def _what_happened(told: _Told, received: datetime) -> Note | None:
     if told.action not in _TURNS:
         return None
     ended = told.item.closed_at if told.action == "closed" else None
-    return Note(what=_TURNS[told.action], at=ended or told.item.updated_at or received, **_account(told.sender))
+    return Note(what=_TURNS[told.action], at=ended or told.item.updated_at or received, **doer(told.sender))
 
 
 def _answered(told: _Comment | _Review | _InlineComment, received: datetime) -> Note | None:
@@ -168,17 +144,4 @@ def _answered(told: _Comment | _Review | _InlineComment, received: datetime) -> 
         return None
     answer = told.answer
     at = answer.submitted_at or answer.created_at or received
-    return Note(what="answered", at=at, id=f"{told.prefix}-{answer.id}", **_authorship(answer))
-
-
-def _authorship(written: _Written) -> dict[str, Any]:
-    return {**_account(written.user), "is_member": written.author_association in _TEAM}
-
-
-def _account(account: _Account | None) -> dict[str, Any]:
-    is_bot = account is not None and (account.type == "Bot" or account.login.endswith("[bot]"))
-    return {"by": _person(account), "is_bot": is_bot}
-
-
-def _person(account: _Account | None) -> Person | None:
-    return Person(name=account.login, github=account.login) if account else None
+    return Note(what="answered", at=at, id=f"{told.prefix}-{answer.id}", **authorship(answer))

@@ -6,28 +6,20 @@ confidential issues and internal notes do not.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Container, Iterator
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from service.contributions import Kind, Note, What, contribution_from
 from service.events import ContributionNoted, Ignored
-from service.facts import Person
+from service.gitlab_shapes import RawAccount, doer, person_from
 
 _PUBLIC: Final = 20
-_BOT: Final = re.compile(r"(project|group)_[0-9]+_bot(_\w+)?|ghost", re.IGNORECASE)
 _TURNS: Final[dict[str, What]] = {"close": "closed", "merge": "closed", "reopen": "reopened"}
 _APPROVALS: Final = {"approved", "approval"}
 _KINDS: Final[dict[str, tuple[str, Kind]]] = {"merge_request": ("!", "merge request"), "issue": ("#", "issue")}
-
-
-class _Account(msgspec.Struct):
-    username: str
-    id: int | None = None
-    bot: bool = False
 
 
 class _Project(msgspec.Struct):
@@ -84,7 +76,7 @@ class _Envelope(msgspec.Struct):
 
 
 class _Delivery(msgspec.Struct, kw_only=True):
-    user: _Account
+    user: RawAccount
     project: _Project
 
 
@@ -153,18 +145,18 @@ def _standing(told: _OfItem, happened: Note | None, received: datetime) -> Itera
     if not is_by_author:
         return
     at, (_, kind) = _instant(item.created_at, received), _KINDS[told.object_kind]
-    yield Note(what="opened", at=at, title=item.title, url=item.url, kind=kind, **_account(told.user))
+    yield Note(what="opened", at=at, title=item.title, url=item.url, kind=kind, **doer(told.user))
     if item.is_draft and not (happened and happened.what == "drafted"):
-        yield Note(what="drafted", at=at, **_account(told.user))
+        yield Note(what="drafted", at=at, **doer(told.user))
 
 
 def _what_happened(told: _OfItem, received: datetime) -> Note | None:
     """A turn, or an approval, which leaves the time of the last update as it was."""
     item = told.object_attributes
     if item.action in _APPROVALS:
-        return Note(what="answered", at=received, id=f"approval-{told.user.username}", **_account(told.user))
+        return Note(what="answered", at=received, id=f"approval-{told.user.username}", **doer(told.user))
     what = _TURNS.get(item.action) or _new_readiness(told)
-    return Note(what=what, at=_instant(item.updated_at, received), **_account(told.user)) if what else None
+    return Note(what=what, at=_instant(item.updated_at, received), **doer(told.user)) if what else None
 
 
 def _new_readiness(told: _OfItem) -> What | None:
@@ -182,21 +174,13 @@ def _remarked(place: str, told: _OfRemark, received: datetime) -> ContributionNo
     if remark.internal or remark.confidential or about.confidential:
         return Ignored("internal notes are dropped unread")
     at = _instant(remark.created_at, received)
-    note = Note(what="answered", at=at, id=f"note-{remark.id}", **_account(told.user))
+    note = Note(what="answered", at=at, id=f"note-{remark.id}", **doer(told.user))
     return _noted(f"gitlab:{place}{'!' if told.merge_request else '#'}{about.iid}", place, told.user, at, (note,))
 
 
-def _noted(key: str, place: str, user: _Account, at: datetime, notes: tuple[Note, ...]) -> ContributionNoted:
+def _noted(key: str, place: str, user: RawAccount, at: datetime, notes: tuple[Note, ...]) -> ContributionNoted:
     about = contribution_from(key, place, notes)
-    return ContributionNoted(at=at, actor=_person(user), contribution=about, notes=notes)
-
-
-def _account(account: _Account) -> dict[str, Any]:
-    return {"by": _person(account), "is_bot": account.bot or bool(_BOT.fullmatch(account.username))}
-
-
-def _person(account: _Account) -> Person:
-    return Person(name=account.username, gitlab=account.username)
+    return ContributionNoted(at=at, actor=person_from(user), contribution=about, notes=notes)
 
 
 def _instant(text: str | None, received: datetime) -> datetime:
