@@ -25,7 +25,7 @@ from service.ledger import Effect, Entry, Ledger, Site
 from service.pings import Pings
 from service.queue import Queue, Result, Work, look_again, next_look, of_line, perform
 from service.situation import Situation
-from service.sweeps import Sweeper, stamp_of
+from service.sweeps import EVERY, Sweeper, stamp_of
 from service.texts import Item
 
 log = structlog.get_logger()
@@ -38,6 +38,7 @@ WORK_SECONDS: Final = 50
 FINISH_SECONDS: Final = 50
 # Looks only read and decide on what is true then: they come back for as long as it takes.
 _GIVEN_UP: Final = frozenset({"perform", "digest"})
+_PERIODIC: Final = frozenset({"site", "sweep"})
 SITE_IS_FRESH: Final = timedelta(hours=24)
 SITE_IS_MENDED: Final = timedelta(hours=1)
 
@@ -89,7 +90,8 @@ class Jobs:
             async with asyncio.timeout(WORK_SECONDS):
                 return await self._kinds()[work.kind](work)
         except NotFound as gone:
-            return Result(ending="done", entries=[self._effect(work, "skipped", f"{gone}")])
+            skipped = self._effect(work, "skipped", f"{gone}")
+            return Result(ending="done", entries=[skipped], gone=work.kind == "look")
         except CannotAct as refusal:
             return await self._refused(work, refusal)
         except (TryLater, RedisAway, TimeoutError) as fault:
@@ -119,7 +121,7 @@ class Jobs:
         now, key = self.clock(), situation.subject.key
         if key != work.subject:
             moved = self._effect(work, "skipped", f"{work.subject} is {key} now, so Crafty looks there")
-            return Result(ending="done", entries=[moved], wishes=[look_again(work.rule, key, now)])
+            return Result(ending="done", entries=[moved], wishes=[look_again(work.rule, key, now)], moved=key)
         due = Due(at=now, about=situation.subject)
         decisions = evaluate(due, situation, team=self.team, book=self.book, now=now, only=work.rule)
         if not decisions:
@@ -261,6 +263,9 @@ class Jobs:
         return Result(ending="retry", due=now + wait, error=reason)
 
     def _failed(self, work: Work, reason: str) -> Result:
+        if work.kind in _PERIODIC:
+            log.error("work.failed_for_now", kind=work.kind, subject=work.subject, reason=reason)
+            return Result(ending="waiting", due=self.clock() + EVERY, error=reason)
         log.error("work.given_up", kind=work.kind, reason=reason)
         return Result(ending="failed", error=reason, entries=[self._effect(work, "failed", reason)])
 
@@ -269,10 +274,11 @@ class Jobs:
         if isinstance(refusal, NotSignedInError):
             return self._later(work, f"{refusal}", LONGEST_WAIT)
         failed = self._failed(work, f"{refusal}")
+        action = _action_of(work)
+        what = action.kind if action else work.kind
+        await self.ledger.warn(f"{what} of {work.rule or work.subject}", f"{work.subject}: {refusal}")
         if work.kind != "perform":
             return failed
-        entry = failed.entries[0].effect
-        await self.ledger.warn(f"{entry.kind if entry else work.kind} of {work.rule}", f"{work.subject}: {refusal}")
         again = look_again(work.rule, work.subject, self.clock())
         return msgspec.structs.replace(failed, refused=True, wishes=[again])
 

@@ -102,7 +102,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     somebody's working hours; due: when to look again, or to try again; wishes: what it wants next; done: entries for
     the ledger of effects; sent: the digest's lines that went out; noted: what became of a contribution; looked: the
     stamp of what a look saw; refused: whether the other side does not let us do it, so that a look would only want in
-    vain what it wanted before; that is tried anew a day later.
+    vain what it wanted before; that is tried anew a day later; gone: whether the subject is no more; moved: the key
+    that it has by now.
     """
 
     ending: Ending
@@ -116,6 +117,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     noted: Contributed | None = None
     looked: str | None = None
     refused: bool = False
+    gone: bool = False
+    moved: str | None = None
 
 
 def look_again(rule: str, subject: str, now: datetime) -> Wish:
@@ -288,6 +291,7 @@ class Queue:
             "sent": result.sent,
             "notes": _noted(result.noted),
             "refused": result.refused,
+            "gone": result.gone,
         }
         if result.case:
             call["case"] = _case_fields(result.case)

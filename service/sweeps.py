@@ -157,20 +157,15 @@ class Sweeper:
         """The looks that a subject needs: where a rule would act, or where something changed since it looked last."""
         subject = situation.subject
         stamp, looked = stamp_of(subject, situation.sprints), await self.ledger.looked(subject.key)
-        wishes = []
-        for rule in self.book.rules:
-            known = replace(
-                situation,
-                said=await self.ledger.said(rule.name, subject.key),
-                done=await self.ledger.done_by(rule.name, subject.key),
-                commitments=await self.ledger.commitments(subject.key),
-            )
-            due = Due(at=now, about=subject)
-            for decision in evaluate(due, known, team=self.team, book=self.book, now=now, only=rule.name):
-                planned = await self.ledger.next_look(rule.name, subject.key)
-                if _needs_look(decision, planned, is_new=looked.get(rule.name) != stamp):
-                    settle = self.book.setting(rule.name, decision.cell).settle
-                    wishes.append(look_again(rule.name, subject.key, _settled(subject, settle, now)))
+        standings = await self.ledger.standings([rule.name for rule in self.book.rules], subject.key)
+        commitments = await self.ledger.commitments(subject.key)
+        wishes, due = [], Due(at=now, about=subject)
+        for rule, standing in standings.items():
+            known = replace(situation, said=standing.said, done=standing.done, commitments=commitments)
+            for decision in evaluate(due, known, team=self.team, book=self.book, now=now, only=rule):
+                if _needs_look(decision, standing.next_look, is_new=looked.get(rule) != stamp):
+                    settle = self.book.setting(rule, decision.cell).settle
+                    wishes.append(look_again(rule, subject.key, _settled(subject, settle, now)))
         return wishes
 
 

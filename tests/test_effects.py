@@ -29,6 +29,7 @@ from service.actions import (
     SetReviewer,
     Warn,
 )
+from service.attention import mentioned
 from service.commitments import Commitment
 from service.contributions import Acknowledgement, Note
 from service.effects import Done, Effects, Order
@@ -58,6 +59,7 @@ class Written:
     key: str
     text: str
     edits: int = 0
+    mentions: tuple[Person, ...] = ()
 
 
 @dataclass
@@ -99,7 +101,7 @@ class FakeJira:
 
     async def add_comment(self, ticket: str, message: Message, key: str) -> str:
         number = f"{10_000 + len(self.comments)}"
-        self.comments[number] = Written(ticket, key, to_plain(message))
+        self.comments[number] = Written(ticket, key, to_plain(message), mentions=mentioned(message))
         self._written("add_comment")
         return number
 

@@ -4,7 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -12,8 +12,19 @@ from redis.asyncio import Redis
 from structlog.testing import capture_logs
 
 from service import jobs as jobs_module
-from service.actions import Action, Comment, Digest, EditComment, MoveToBacklog, Notify, Recheck, SetReviewer
+from service.actions import (
+    Action,
+    Comment,
+    CreateTicket,
+    Digest,
+    EditComment,
+    MoveToBacklog,
+    Notify,
+    Recheck,
+    SetReviewer,
+)
 from service.attention import Attention
+from service.contributions import Contribution, Note
 from service.effects import Effects
 from service.engine import Mode, Rulebook, Setting
 from service.errors import CannotAct, CraftyError, NotFound, NotSignedInError, RedisAway, TryLater
@@ -22,9 +33,9 @@ from service.facts import Person, Sprint, Team, Ticket
 from service.gather import Gatherer
 from service.jira_shapes import FieldMap, RawField
 from service.jobs import FINISH_SECONDS, WORK_SECONDS, Jobs
-from service.ledger import Effect, Entry, Ledger, Site
+from service.ledger import Contributed, Effect, Entry, Ledger, Site
 from service.pings import Pings
-from service.queue import ARQ_QUEUE, LEASE, Queue, Result, Wish, Work, look_again, perform, site
+from service.queue import ARQ_QUEUE, LEASE, Queue, Result, Wish, Work, look_again, perform, site, sweep
 from service.rules._base import Context, Rule, RuleParams, Verdict
 from service.sweeps import Sweeper
 from service.texts import Message, item, paragraph, small
@@ -687,3 +698,145 @@ async def test_a_site_that_refuses_is_asked_again(crafty: Crafty, clock: SetCloc
     assert [one["reason"] for one in logs if one["event"] == "site.refused"] == ["Jira knows no such token"]
     assert await crafty.next_due() == clock() + timedelta(minutes=15)
     assert await crafty.dead_letters() == []
+
+
+async def test_a_look_of_a_rule_that_this_version_does_not_know_waits_for_one_that_does(crafty: Crafty) -> None:
+    await crafty.queue.want(look_again("of-tomorrow", "SE-1", crafty.clock()))
+    with capture_logs():
+        await crafty.work_off()
+    assert await crafty.dead_letters() == []
+    assert await crafty.next_due() == NOW + timedelta(minutes=15)
+
+
+# What is refused
+
+
+async def test_what_is_refused_is_told_to_admins_and_not_wanted_again_while_the_rest_is_done(
+    crafty: Crafty, clock: SetClock
+) -> None:
+    crafty.chat.faults = [CannotAct("no right to write to Bob")]
+    for _ in range(2):
+        with capture_logs():
+            await crafty.act(tell(), MoveToBacklog(ticket="SE-1", occasion="sprint-41"))
+        clock.advance(minutes=5)
+    assert crafty.chat.messages == []
+    assert sorted(await crafty.effects()) == [
+        ("done", "moved SE-1 to the backlog"),
+        ("failed", "no right to write to Bob"),
+    ]
+    assert await crafty.ledger.warnings() == {"notify of testing": "SE-1: no right to write to Bob"}
+
+
+async def test_what_was_refused_is_tried_anew_when_that_is_forgotten(crafty: Crafty) -> None:
+    crafty.chat.faults = [CannotAct("no right")]
+    with capture_logs():
+        await crafty.act(tell())
+    assert 0 < await crafty.redis.ttl(f"crafty:refused:{RULE}:SE-1") <= 86_400
+    await crafty.redis.delete(f"crafty:refused:{RULE}:SE-1")
+    await crafty.act(tell())
+    assert len(crafty.chat.messages) == 1
+
+
+# Contributions
+
+KEY = "github:acme/tool#12"
+OPENED = Note(what="opened", at=NOW, by=Person(name="Ada", github="ada"), title="Fix the docs", url="https://x.example")
+CREATE = CreateTicket(
+    project="SE",
+    issue_type="Task",
+    occasion="ticket",
+    summary="Answer Ada",
+    message=says("Hello"),
+    due=date(2026, 11, 17),
+)
+
+
+@pytest.fixture
+async def watching(crafty: Crafty) -> Crafty:
+    """A Crafty whose cell looks after a repository, and whose rule decides about contributions."""
+    (home,) = crafty.team.cells
+    crafty.about = Contribution
+    crafty.team = replace(crafty.team, cells=(replace(home, repositories=frozenset({"acme/tool"})),))
+    await crafty.ledger.keep_notes(Contributed(key=KEY, place="acme/tool", notes=(OPENED,)))
+    return crafty
+
+
+async def internal_ticket(crafty: Crafty) -> str | None:
+    known = await crafty.ledger.contribution(KEY)
+    return known.ticket if known else None
+
+
+async def test_a_contributions_ticket_is_made_once_and_looked_at_under_both_names(watching: Crafty) -> None:
+    await watching.look(Verdict.act("nobody has answered", CREATE), KEY)
+    assert await internal_ticket(watching) == "SE-100"
+    assert await watching.effects(KEY) == [("done", "made SE-100")]
+    looks = [entry.stage for entry in await watching.ledger.timeline(KEY)].count("look")
+    filed = [entry.stage for entry in await watching.ledger.timeline("SE-100")]
+    assert (looks, filed) == (2, ["look"])
+    assert len(watching.jira.created) == 1
+
+
+async def test_a_ticket_that_was_made_before_a_crash_is_the_contributions_ticket(watching: Crafty) -> None:
+    watching.verdict = Verdict.act("nobody has answered", CREATE)
+    await watching.want(CREATE, KEY)
+    watching.jira.dies_after = "create_ticket"
+    await kill_and_come_back(watching)
+    assert list(watching.jira.created) == ["SE-100"]
+    assert await internal_ticket(watching) == "SE-100"
+
+
+async def test_a_ticket_that_jira_made_without_saying_so_is_found_and_not_made_again(
+    watching: Crafty, clock: SetClock
+) -> None:
+    watching.jira.faults_after["create_ticket"] = TryLater("no answer")
+    await watching.look(Verdict.act("nobody has answered", CREATE), KEY)
+    assert await internal_ticket(watching) is None
+    assert await watching.next_due() == clock() + timedelta(seconds=60)
+    clock.advance(seconds=60)
+    await watching.work_off()
+    assert list(watching.jira.created) == ["SE-100"]
+    assert await internal_ticket(watching) == "SE-100"
+
+
+async def test_a_contribution_that_nobody_told_of_ends_quietly_with_the_reason(watching: Crafty) -> None:
+    await watching.look(Verdict.act("nobody has answered", CREATE), "github:acme/tool#77")
+    assert await watching.effects("github:acme/tool#77") == [("skipped", "nothing is known of github:acme/tool#77")]
+
+
+# Sweeps
+
+
+async def test_a_sweep_asks_for_looks_and_comes_again_within_the_hour(crafty: Crafty, clock: SetClock) -> None:
+    crafty.jira.tickets = {"SE-1": ticket(reviewer=None)}
+    crafty.verdict = Verdict.act("it is wanted", ask())
+    await crafty.queue.want(sweep("Serenity", clock()))
+    await crafty.work_off()
+    assert crafty.comments == ["Who reviews it?"]
+    assert await crafty.next_due() == clock() + timedelta(hours=1)
+
+
+async def test_a_sweep_of_a_cell_that_is_configured_no_more_ends(crafty: Crafty, clock: SetClock) -> None:
+    await crafty.queue.want(sweep("Falcon", clock()))
+    await crafty.work_off()
+    assert await crafty.next_due() is None
+
+
+@pytest.mark.parametrize(
+    ("fault", "warnings"),
+    [
+        pytest.param(CannotAct("no right to search"), {"sweep of Serenity": "no right to search"}, id="a refusal"),
+        pytest.param(NotFound("there is no such path"), {"sweep of Serenity": "there is no such path"}, id="not there"),
+        pytest.param(NotSignedInError("Jira knows no such token"), {}, id="a credential that is not accepted"),
+        pytest.param(TryLater("busy", after=900), {}, id="a Jira that is busy"),
+    ],
+)
+async def test_a_sweep_that_fails_comes_again(
+    crafty: Crafty, clock: SetClock, fault: CraftyError, warnings: dict[str, str]
+) -> None:
+    crafty.jira.faults = [fault]
+    await crafty.queue.want(sweep("Serenity", clock()))
+    with capture_logs():
+        await crafty.work_off()
+    assert await crafty.next_due() == clock() + timedelta(minutes=15)
+    assert await crafty.dead_letters() == []
+    assert await crafty.ledger.warnings() == warnings

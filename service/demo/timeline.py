@@ -6,7 +6,7 @@ import asyncio
 import re
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -20,12 +20,12 @@ from service.demo.stage import Stage
 from service.engine import Decision
 from service.ledger import Effect, Entry
 
-LATEST: Final = 10_000
 PLAIN_WIDTH: Final = 120
 INDENT: Final = 27
 _LINK: Final = re.compile(r"\[([^\]]+)\]\([^)]*\)")
 _ESCAPE: Final = re.compile(r"\\([!-/:-@\[-`{-~])|\u200b")
 _VERBS: Final = {"pass": "leaves it", "wait": "waits", "act": "acts"}
+_STYLES: Final = {"done": "green", "skipped": "dim", "held": "dim", "failed": "red"}
 
 
 class Timeline:
@@ -35,10 +35,11 @@ class Timeline:
         self._stage = on_stage
         self._zone = zone
         self._console = Console(highlight=False, width=None if sys.stdout.isatty() else PLAIN_WIDTH)
-        self._told = 0
-        self._deliveries = {"jira": 0, "forum": 0}
-        self._quoted: Counter[str] = Counter()
+        self._point = ""
+        self._last_entry = "0"
         self._last_reasons: dict[tuple[str, str], str] = {}
+        self._noted: Counter[str] = Counter()
+        self._quoted: set[int] = set()
 
     def open(self) -> None:
         """The first lines."""
@@ -49,8 +50,9 @@ class Timeline:
             style="dim",
         )
 
-    def tell_what_happens(self, at: datetime, what: str) -> None:
-        """A person's deed."""
+    def tell_what_happens(self, at: datetime, what: str, point: str = "") -> None:
+        """A person's deed. point: the rule that is told of from now on also where it leaves things alone."""
+        self._point = point
         self._console.print()
         self._line(at, Text(what, style="bold"))
 
@@ -58,11 +60,12 @@ class Timeline:
         """Decisions and effects since the last call, oldest first, each effect with the words that were written."""
         for at, line in await self._notes():
             self._line(at, line)
-        for entry in await self._news():
-            for line in self._lines(entry):
-                self._line(entry.at, line)
-            if entry.effect and entry.effect.result == "done":
-                self._quote(entry.effect)
+        self._last_entry, entries = await self._stage.news(self._last_entry)
+        for entry in entries:
+            for decision in entry.decisions:
+                self._tell_decision(entry, decision)
+            if entry.effect:
+                self._tell_effect(entry.at, entry.effect)
 
     def close(self, expected: Sequence[tuple[str, bool]]) -> list[str]:
         """The list of expected effects; returns those that were not seen."""
@@ -71,7 +74,7 @@ class Timeline:
         for what, was_seen in expected:
             self._console.print(f"  [green]✔[/] {what}" if was_seen else f"  [red]✘ {what}[/]")
         missed = [what for what, was_seen in expected if not was_seen]
-        deliveries = len(self._stage.jira.sender.deliveries) + len(self._stage.forum.sender.deliveries)
+        deliveries = sum(len(sender.deliveries) for sender in self._stage.senders)
         summary = f"{deliveries} webhooks, {len(self._stage.chat.messages)} chat messages, {len(expected)} checks"
         self._console.print(f"\n{summary}, {len(missed)} missed.", style="bold red" if missed else "bold green")
         return missed
@@ -84,54 +87,68 @@ class Timeline:
         await asyncio.Event().wait()
 
     async def _notes(self) -> list[tuple[datetime, Text]]:
-        """What was seen before, and what the forum sent: neither leads to a decision, both have a reason."""
+        """What was seen before, and what the forum sent in vain: neither leads to a decision, both have a reason."""
         notes = []
         for name, sender in (("jira", self._stage.jira.sender), ("forum", self._stage.forum.sender)):
-            for delivery in sender.deliveries[self._deliveries[name] :]:
+            for delivery in sender.deliveries[self._noted[name] :]:
                 note = await self._note(name, delivery.content or {})
                 notes += [(self._stage.clock(), Text.assemble(("Crafty  ", "cyan"), (note, "dim")))] if note else []
-            self._deliveries[name] = len(sender.deliveries)
+            self._noted[name] = len(sender.deliveries)
         return notes
 
     async def _note(self, source: str, answer: dict[str, Any]) -> str | None:
         if answer.get("duplicate"):
             return "has seen this delivery before, so nothing happens."
         stored = await self._stage.ledger.delivery(str(answer.get("delivery"))) if source == "forum" else None
-        if stored is None:
-            return None
-        return f"{stored[0].event}: {stored[0].note or 'kept; no rule is concerned with it'}."
+        return f"{stored[0].event}: {stored[0].note}." if stored and stored[0].note else None
 
-    async def _news(self) -> list[Entry]:
-        newest = await self._stage.ledger.timeline(limit=LATEST)
-        entries = list(reversed(newest))[self._told :]
-        self._told = len(newest)
-        return entries
+    def _tell_decision(self, entry: Entry, decision: Decision) -> None:
+        """What is new of it; the request decides the same as the look that follows, where one follows."""
+        is_pass = decision.outcome == "pass"
+        is_told = decision.rule == self._point if is_pass else entry.stage == "look"
+        if not is_told or self._last_reasons.get((decision.rule, decision.subject)) == decision.reason:
+            return
+        self._last_reasons[decision.rule, decision.subject] = decision.reason
+        why = f"{decision.rule} {_VERBS[decision.outcome]}: {_about(decision)}."
+        self._line(entry.at, Text.assemble(("Crafty  ", "cyan"), why))
 
-    def _lines(self, entry: Entry) -> Iterator[Text]:
-        """What the worker decided that is new, and effects; what the request decided is the same, earlier."""
-        for decision in entry.decisions if entry.stage == "look" else ():
-            if self._last_reasons.get((decision.rule, decision.subject)) != decision.reason:
-                self._last_reasons[decision.rule, decision.subject] = decision.reason
-                why = f"{decision.rule} {_VERBS[decision.outcome]}: {_about(decision)}."
-                yield Text.assemble(("Crafty  ", "cyan"), why)
-        if entry.effect:
-            style = {"done": "green", "skipped": "dim", "failed": "red"}[entry.effect.result]
-            yield Text.assemble(("      → ", "cyan"), (entry.effect.reason, style))
-
-    def _quote(self, effect: Effect) -> None:
-        """The text of a comment or a message, as its reader meets it."""
-        for text in self._written(effect):
+    def _tell_effect(self, at: datetime, effect: Effect) -> None:
+        """What became of an action; where something was written, in its words."""
+        text = self._written(effect) if effect.result == "done" else None
+        if effect.kind == "digest" and effect.result == "done" and text is None:
+            return  # one list has an effect for each ticket in it
+        self._line(at, Text.assemble(("      → ", "cyan"), (effect.reason, _STYLES[effect.result])))
+        if text:
             self._console.print(Padding(Text(f"“{_spoken(text)}”", style="italic"), (0, 0, 0, INDENT)))
 
-    def _written(self, effect: Effect) -> Iterator[str]:
-        if effect.kind in {"comment", "edit_comment"}:
-            comments = self._stage.jira.comments(effect.target)
-            yield from (one.text for one in comments if _rule_of(one.properties) == effect.rule)
-        if effect.kind in {"notify", "digest"}:
-            person = effect.target.removeprefix("@")
-            messages = [one for one in self._stage.chat.messages if person in one.recipients]
-            count = self._quoted[person] = self._quoted[person] + 1
-            yield messages[count - 1].text
+    def _written(self, effect: Effect) -> str | None:
+        """What an effect has written."""
+        match effect.kind:
+            case "comment" | "edit_comment":
+                return self._commented(effect)
+            case "notify" | "digest":
+                return self._messaged(effect)
+            case "reply":
+                return self._stage.forum.posts(int(effect.target.removeprefix("topic ")))[-1].raw
+            case "create_ticket":
+                return list(self._stage.jira.issues.values())[-1].description
+        return None
+
+    def _commented(self, effect: Effect) -> str:
+        """The comment that the rule has written or edited last."""
+        comments = self._stage.jira.comments(effect.target)
+        own = [one for one in comments if _rule_of(one.properties.get("crafty", {}).get("key", "")) == effect.rule]
+        return max(own, key=lambda one: (one.updated, int(one.id))).text
+
+    def _messaged(self, effect: Effect) -> str | None:
+        """The first message of the rule to that person or channel which was not told of yet."""
+        to = effect.target.removeprefix("@")
+        for number, message in enumerate(self._stage.chat.messages):
+            is_its = to in message.recipients and _rule_of(message.props.get("crafty", "")) in {effect.rule, "*"}
+            if is_its and number not in self._quoted:
+                self._quoted.add(number)
+                return message.text
+        return None
 
     def _line(self, at: datetime, text: Text) -> None:
         grid = Table.grid(padding=(0, 2, 0, 0))
@@ -147,9 +164,9 @@ def _spoken(text: str) -> str:
     return "\n".join(line for line in lines if line and not line.lstrip("*").startswith("Crafty, rule"))
 
 
-def _rule_of(properties: dict[str, Any]) -> str:
-    """Which rule wrote a comment; "" for people's."""
-    return str(properties.get("crafty", {}).get("key", "")).partition(":")[0]
+def _rule_of(key: str) -> str:
+    """Which rule wrote what bears this key; "" for people, "*" for a list of all rules."""
+    return key.partition(":")[0]
 
 
 def _about(decision: Decision) -> str:

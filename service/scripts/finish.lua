@@ -21,6 +21,17 @@ if call.case then
   redis.call('EXPIRE', case, 120 * DAY)
   redis.call(redis.call('HGET', case, 'open') == '1' and 'SADD' or 'SREM', P .. 'open', own)
 end
+if call.moved then
+  local to = record[5] .. ':' .. call.moved
+  for _, kind in ipairs({ 'case:', 'acts:' }) do
+    local from = P .. kind .. own
+    if redis.call('EXISTS', from) == 1 then redis.call('RENAMENX', from, P .. kind .. to) end
+  end
+  if redis.call('SREM', P .. 'open', own) == 1 then redis.call('SADD', P .. 'open', to) end
+elseif call.gone then
+  redis.call('SREM', P .. 'open', own)
+  if redis.call('HEXISTS', P .. 'case:' .. own, 'open') == 1 then redis.call('HSET', P .. 'case:' .. own, 'open', '0') end
+end
 if call.looked then
   redis.call('HSET', P .. 'looked:' .. record[6], record[5], call.looked)
   redis.call('EXPIRE', P .. 'looked:' .. record[6], 120 * DAY)
