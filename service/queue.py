@@ -297,6 +297,8 @@ class Queue:
             call["case"] = _case_fields(result.case)
         if result.looked is not None:
             call["looked"] = result.looked
+        if result.moved:
+            call["moved"] = result.moved
         async with redis_or_away():
             return bool(await self._finish(args=[msgspec.json.encode(call)]))
 

@@ -97,10 +97,10 @@ class ReadableJira(FakeJira):
 Check = Callable[[Any, Context], Verdict]
 
 
-def book_of(check: Check, mode: Mode = "on", *, about: Any = Ticket, name: str = RULE) -> Rulebook:
+def book_of(check: Check, mode: Mode = "on", *, about: Any = Ticket, settle: timedelta = timedelta(0)) -> Rulebook:
     """A rulebook of one rule."""
-    rule = Rule(name, frozenset({TicketChanged, Due}), RuleParams, check, "Tests.", subject=about)
-    return Rulebook((rule,), {name: {"": Setting(mode, timedelta(0), RuleParams())}})
+    rule = Rule(RULE, frozenset({TicketChanged, Due}), RuleParams, check, "Tests.", subject=about)
+    return Rulebook((rule,), {RULE: {"": Setting(mode, settle, RuleParams())}})
 
 
 class FaultyQueue(Queue):
@@ -138,6 +138,7 @@ class Crafty:
     team: Team = field(default_factory=team)
     readers: dict[str, Any] = field(default_factory=dict)
     about: Any = Ticket
+    settle: timedelta = timedelta(0)
 
     def __post_init__(self) -> None:
         self.ledger = Ledger(self.redis)
@@ -146,7 +147,7 @@ class Crafty:
     @property
     def jobs(self) -> Jobs:
         gatherer = Gatherer(self.jira, self.readers, self.team, self.ledger)
-        book = book_of(lambda *_: self.verdict, self.mode, about=self.about)
+        book = book_of(self.decide, self.mode, about=self.about, settle=self.settle)
         return Jobs(
             queue=self.queue,
             ledger=self.ledger,
@@ -159,6 +160,10 @@ class Crafty:
             book=book,
             clock=self.clock,
         )
+
+    def decide(self, about: Any, ctx: Context) -> Verdict:
+        """What the rule concludes."""
+        return self.verdict
 
     async def _find_out(self) -> Site:
         if isinstance(self.found, CraftyError):
