@@ -90,8 +90,7 @@ class Jobs:
             async with asyncio.timeout(WORK_SECONDS):
                 return await self._kinds()[work.kind](work)
         except NotFound as gone:
-            skipped = self._effect(work, "skipped", f"{gone}")
-            return Result(ending="done", entries=[skipped], gone=work.kind == "look")
+            return self._gone(work, f"{gone}")
         except CannotAct as refusal:
             return await self._refused(work, refusal)
         except (TryLater, RedisAway, TimeoutError) as fault:
@@ -228,14 +227,7 @@ class Jobs:
         cell = next((cell for cell in self.team.cells if cell.name == work.subject), None)
         if cell is None:
             return Result(ending="done")
-        try:
-            swept = await self.sweeper.sweep(cell, self.clock())
-        except NotSignedInError:
-            raise
-        except (NotFound, CannotAct) as refusal:
-            log.warning("sweep.refused", cell=cell.name, reason=f"{refusal}")
-            await self.ledger.warn(f"sweep of {cell.name}", f"{refusal}")
-            return Result(ending="waiting", due=self.clock() + LONGEST_WAIT, error=f"{refusal}")
+        swept = await self.sweeper.sweep(cell, self.clock())
         return Result(ending="waiting", due=swept.again, wishes=swept.wishes)
 
     async def _site(self, _: Work) -> Result:
@@ -261,6 +253,11 @@ class Jobs:
         wait = max(at_least, _backoff(work.tries))
         log.warning("work.retry", kind=work.kind, reason=reason, seconds=wait.total_seconds())
         return Result(ending="retry", due=now + wait, error=reason)
+
+    def _gone(self, work: Work, reason: str) -> Result:
+        if work.kind in _PERIODIC:
+            return self._failed(work, reason)
+        return Result(ending="done", entries=[self._effect(work, "skipped", reason)], gone=work.kind == "look")
 
     def _failed(self, work: Work, reason: str) -> Result:
         if work.kind in _PERIODIC:

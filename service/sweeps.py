@@ -17,7 +17,7 @@ from service.events import Due
 from service.facts import Cell, Sprint, Sprints, Team, Ticket
 from service.gather import Gatherer, JiraReader, Readers
 from service.ledger import Contributed, Ledger
-from service.queue import Wish, look_again
+from service.queue import Wish, look, look_again
 from service.situation import Situation, Subject
 
 log = structlog.get_logger()
@@ -165,7 +165,7 @@ class Sweeper:
             for decision in evaluate(due, known, team=self.team, book=self.book, now=now, only=rule):
                 if _needs_look(decision, standing.next_look, is_new=looked.get(rule) != stamp):
                     settle = self.book.setting(rule, decision.cell).settle
-                    wishes.append(look_again(rule, subject.key, _settled(subject, settle, now)))
+                    wishes.append(look(decision, _last_edit(subject, now, settle), settle))
         return wishes
 
 
@@ -177,10 +177,10 @@ def stamp_of(subject: Subject, sprints: Sprints) -> str:
     return f"{subject.known().get('updated_at')} {' '.join(str(one.id if one else '-') for one in around)}"
 
 
-def _settled(subject: Subject, settle: timedelta, now: datetime) -> datetime:
-    """`now`, or later where people may still be editing."""
+def _last_edit(subject: Subject, now: datetime, settle: timedelta) -> datetime:
+    """When people edited it last, at most `now`; long ago where nobody says so."""
     edited: datetime = subject.known().get("updated_at", now - settle)
-    return max(now, edited + settle)
+    return min(edited, now)
 
 
 def _needs_look(decision: Decision, planned: datetime | None, *, is_new: bool) -> bool:

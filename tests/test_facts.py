@@ -283,6 +283,38 @@ class TestTeam:
     def test_who_somebody_is(self, stranger: Person, known: Person | None) -> None:
         assert team().resolve(stranger) == (known or stranger)
 
+    @pytest.mark.parametrize(
+        ("place", "name"),
+        [
+            pytest.param("acme/tool", "Serenity", id="a repository"),
+            pytest.param("Acme/Tool", "Serenity", id="in other letters"),
+            pytest.param("acme/other", None, id="another repository"),
+            pytest.param(7, "Serenity", id="a forum category"),
+            pytest.param(8, None, id="another category"),
+            pytest.param("CON", "Falcon", id="a contributions project"),
+            pytest.param("SE", None, id="a project of its own, which is no place for contributions"),
+        ],
+    )
+    def test_the_cell_that_looks_after_a_place(self, place: str | int, name: str | None) -> None:
+        serenity = replace(cell(), repositories=frozenset({"acme/tool"}))
+        falcon = replace(cell(), name="Falcon", forum_categories=frozenset(), contribution_projects=frozenset({"CON"}))
+        found = Team((serenity, falcon)).cell_watching(place)
+
+        assert (found.name if found else None) == name
+
+    @pytest.mark.parametrize(
+        ("person", "name"),
+        [
+            pytest.param(BOB, "Falcon", id="a member"),
+            pytest.param(Person(name="b", jira="acc-bob"), "Falcon", id="by their account"),
+            pytest.param(ANN, "Serenity", id="the first cell for whoever is in none"),
+        ],
+    )
+    def test_where_somebody_is_at_home(self, person: Person, name: str) -> None:
+        cells = (cell(), replace(cell(), name="Falcon", members=(BOB,)))
+
+        assert Team(cells).home_of(person).name == name
+
     def test_introduces_everybody_on_a_ticket_and_leaves_the_rest(self) -> None:
         raw = Ticket(key="SE-1", assignee=Person(name="a", jira="acc-ann"), reviewer=None, estimate=2.0)
 

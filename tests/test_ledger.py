@@ -1,17 +1,20 @@
 """The ledger: what was stored comes back as it was."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 
+import msgspec
 import pytest
 from redis.asyncio import Redis
 
 from service.actions import MoveToBacklog
+from service.contributions import Note, contribution_from
 from service.engine import Decision
 from service.errors import RedisAway
-from service.facts import Said
+from service.facts import Person, Said
 from service.jira_shapes import FieldMap
-from service.ledger import Case, Delivery, Effect, Entry, Ledger, Site, redis_or_away
+from service.ledger import Case, Contributed, Delivery, Effect, Entry, Ledger, Site, Standing, redis_or_away
 from service.queue import Queue, Result, Taken, look_again
+from tests.builders import NEXT, RUNNING
 from tests.conftest import SetClock
 
 RULE = "missing-reviewer"
@@ -153,3 +156,127 @@ async def test_a_bug_of_ours_is_not_redis_away() -> None:
 async def test_redis_answers(ledger: Ledger) -> None:
     await ledger.ping()
     assert await ledger.site() == (None, "0")
+
+
+# Pings
+
+
+async def test_a_days_budget_counts_each_thing_once(ledger: Ledger) -> None:
+    asked = ["a", "b", "a", "c", "b", "c"]
+    assert [await ledger.may_ping("ann", date(2026, 11, 3), about, 2) for about in asked] == [
+        *(True, True, True),
+        *(False, True, False),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("person", "day"),
+    [
+        pytest.param("bob", date(2026, 11, 3), id="another person"),
+        pytest.param("ann", date(2026, 11, 4), id="a new day"),
+    ],
+)
+async def test_a_budget_is_a_persons_and_a_days(ledger: Ledger, person: str, day: date) -> None:
+    assert await ledger.may_ping("ann", date(2026, 11, 3), "a", 1)
+    assert await ledger.may_ping(person, day, "b", 1)
+
+
+# Contributions
+
+ADA = Person(name="Ada", github="ada")
+OPENED = Note(what="opened", at=NOON, by=ADA, title="Fix the docs", url="https://x.example/12")
+ANSWERED = Note(
+    what="answered", at=NOON, by=Person(name="Bob", github="bob"), id="c-1", groups=("team",), text="@crafty why"
+)
+
+
+@pytest.mark.parametrize("place", ["acme/tool", 7], ids=["a repository", "a forum category"])
+async def test_notes_add_up_and_the_first_telling_stays(ledger: Ledger, redis: Redis, place: str | int) -> None:
+    later = msgspec.structs.replace(OPENED, title="Another title")
+    for notes in ((OPENED,), (later, ANSWERED), (ANSWERED,)):
+        await ledger.keep_notes(Contributed(key="k", place=place, notes=notes))
+    found = await ledger.contribution("k")
+    assert found == contribution_from("k", place, (OPENED, ANSWERED))
+    assert 399 * 86_400 < await redis.ttl("crafty:contribution:k") <= 400 * 86_400
+
+
+async def test_what_is_read_is_added_and_not_kept(ledger: Ledger) -> None:
+    await ledger.keep_notes(Contributed(key="k", place="acme/tool", notes=(OPENED,)))
+    assert await ledger.contribution("k", ANSWERED) == contribution_from("k", "acme/tool", (OPENED, ANSWERED))
+    assert await ledger.contribution("k") == contribution_from("k", "acme/tool", (OPENED,))
+
+
+async def test_a_contribution_whose_place_nobody_told_is_not_known(ledger: Ledger) -> None:
+    await ledger.keep_notes(Contributed(key="k", notes=(OPENED,)))
+    assert await ledger.contribution("k") is None
+    assert await ledger.contribution("another") is None
+
+
+# What sweeps go by
+
+
+async def test_the_sprints_that_were_seen_are_those_of_the_last_sweep(ledger: Ledger) -> None:
+    assert await ledger.sprints_seen("Serenity") == ()
+    for seen in ((RUNNING, NEXT), (NEXT,)):
+        await ledger.see_sprints("Serenity", seen)
+        assert await ledger.sprints_seen("Serenity") == seen
+    assert await ledger.sprints_seen("Falcon") == ()
+
+
+async def test_what_a_look_left_behind_is_known(ledger: Ledger, redis: Redis, clock: SetClock) -> None:
+    at = clock() + timedelta(days=2)
+    result = Result(ending="waiting", due=at, looked="a stamp", done={"a:key": "done"}, case=case(is_open=True))
+    await end_with(redis, clock, result)
+    said = Said(occasion="sprint-41", state="in review nobody is named", at=NOON, turns=2)
+    assert await ledger.standings([RULE, "another"], "SE-1") == {
+        RULE: Standing(said=said, done=frozenset({"a:key"}), next_look=at),
+        "another": Standing(said=None, done=frozenset(), next_look=None),
+    }
+    assert await ledger.looked("SE-1") == {RULE: "a stamp"}
+    assert await ledger.done_by(RULE, "SE-1") == {"a:key"}
+    assert await ledger.asking() == {f"{RULE}:SE-1"}
+
+
+async def test_a_comment_that_is_content_asks_no_more(ledger: Ledger, redis: Redis, clock: SetClock) -> None:
+    for is_open in (True, False):
+        await end_with(redis, clock, Result(ending="done", case=case(is_open=is_open)))
+    assert await ledger.asking() == frozenset()
+
+
+async def test_the_latest_decision_of_each_rule_is_told_newest_first(
+    ledger: Ledger, redis: Redis, clock: SetClock
+) -> None:
+    told = [("first", "old"), ("second", "only"), ("first", "new")]
+    entries = [
+        Entry(
+            at=NOON,
+            subject="SE-1",
+            stage="look",
+            decisions=(
+                Decision(rule=rule, subject="SE-1", cell="S", mode="on", outcome="wait", reason=reason, facts={}),
+            ),
+        )
+        for rule, reason in told
+    ]
+    await end_with(redis, clock, Result(ending="done", entries=entries))
+    assert [(one.rule, one.reason) for one in await ledger.told("SE-1")] == [("first", "new"), ("second", "only")]
+
+
+async def test_a_warning_is_new_once_and_says_what_it_said_last(ledger: Ledger) -> None:
+    assert [await ledger.warn("board", text) for text in ("gone", "gone", "closed")] == [True, False, False]
+    assert await ledger.warnings() == {"board": "closed"}
+
+
+@pytest.mark.parametrize(
+    ("person", "is_ours"),
+    [
+        pytest.param(Person(name="c", jira="acc-crafty"), True, id="Jira's account"),
+        pytest.param(Person(name="c", github="Crafty-Bot"), True, id="GitHub's, in other letters"),
+        pytest.param(Person(name="c", discourse="crafty-bot"), False, id="that name elsewhere"),
+        pytest.param(Person(name="crafty-bot"), False, id="a name without an account"),
+    ],
+)
+def test_an_account_of_ours_counts_in_its_own_system(person: Person, is_ours: bool) -> None:
+    site = Site(jira_bot=("acc-crafty",), github_bot="crafty-bot", discourse_bot="crafty")
+    assert site.is_ours(person) is is_ours
+    assert site.bots == {"acc-crafty", "crafty-bot", "crafty"}

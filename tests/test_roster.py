@@ -1,15 +1,16 @@
 """The configuration becomes the cells and people that rules know."""
 
 import tomllib
-from datetime import date, datetime
+from datetime import date, datetime, time
 from zoneinfo import ZoneInfo
 
 import pytest
 
+from service.attention import Attention
 from service.calendar import Deadline
 from service.config import CalendarConfig, Config
 from service.facts import Duty, Person
-from service.roster import calendar_from, team_from
+from service.roster import attention_from, calendar_from, team_from
 from tests.builders import ANN, FAY, FINN, SAM, cell, team, wall
 
 TWO_CELLS = """
@@ -143,3 +144,54 @@ def test_an_empty_configuration_is_a_team_of_nobody() -> None:
 
 def test_the_builders_people_are_those_of_the_configuration() -> None:
     assert {ANN, FAY, FINN, SAM} <= set(team().members)
+
+
+HOMES = """
+[calendar]
+anchor = 2026-11-02T09:00:00
+[messages]
+pings_a_day = 3
+quiet_from = "21:30"
+quiet_until = "07:00"
+[[cells]]
+name = "Serenity"
+projects = ["SE"]
+repositories = ["Acme/Tool"]
+forum_categories = [7]
+contribution_projects = ["CON"]
+[[cells]]
+name = "Falcon"
+projects = ["FAL"]
+[[people]]
+id = "kim"
+name = "Kim"
+cell = "Falcon"
+github = "Kim-Codes"
+gitlab = "kim-lab"
+[[people]]
+id = "lou"
+name = "Lou"
+"""
+
+
+def test_a_cell_knows_its_members_and_the_places_it_looks_after() -> None:
+    serenity, falcon = team_from(Config.model_validate(tomllib.loads(HOMES))).cells
+
+    assert (serenity.members, falcon.members) == (
+        (),
+        (Person(id="kim", name="Kim", github="Kim-Codes", gitlab="kim-lab"),),
+    )
+    assert serenity.repositories == {"acme/tool"}
+    assert serenity.forum_categories == {7}
+    assert serenity.contribution_projects == {"CON"}
+
+
+@pytest.mark.parametrize(
+    ("document", "manners"),
+    [
+        pytest.param(HOMES, Attention(3, time(21, 30), time(7)), id="as they are set"),
+        pytest.param("", Attention(5, time(20), time(8)), id="the usual ones"),
+    ],
+)
+def test_the_manners(document: str, manners: Attention) -> None:
+    assert attention_from(Config.model_validate(tomllib.loads(document)).messages) == manners

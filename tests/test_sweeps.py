@@ -103,7 +103,7 @@ class Sweeping(Crafty):
         await self.work_off()
         return sorted(wish.subject for wish in swept.wishes)
 
-    def watch(self, **places: frozenset[Any]) -> None:
+    def watch(self, **places: Any) -> None:
         """Lets the cell look after these places, and the rule decide about contributions."""
         self.about = Contribution
         self.team = replace(self.team, cells=(replace(self.cell, forum_categories=frozenset(), **places),))
@@ -290,7 +290,12 @@ async def test_a_sprint_that_was_deleted_is_forgotten(crafty: Sweeping) -> None:
 
 async def test_a_rule_is_told_of_the_boards_sprints(crafty: Sweeping) -> None:
     seen = []
-    crafty.check = lambda _, ctx: seen.append(ctx.sprints) or Verdict.passed("seen")
+
+    def look(_: Ticket, ctx: Context) -> Verdict:
+        seen.append(ctx.sprints)
+        return Verdict.passed("seen")
+
+    crafty.check = look
     await crafty.sweep()
     assert seen == [SPRINTS]
 
@@ -438,10 +443,10 @@ async def test_what_came_in_lately_is_found_and_known_from_then_on(
     host = FakeHost(opened={where: ((key, opened()),)}, kept={key: (opened(),)})
     crafty.about, crafty.readers = Contribution, {system: host}
     crafty.team = replace(crafty.team, cells=(replace(crafty.cell, **place),))
-    seen = []
-    crafty.check = lambda about, _: seen.append((about.title, about.place)) or Verdict.passed("seen")
-    await crafty.sweep()
-    assert seen == [("Fix the docs", where)]
+    crafty.check = lambda about, _: Verdict.act(f"{about.title} at {about.place}")
+    assert await crafty.sweep_and_look() == [key]
+    (entry,) = await crafty.ledger.timeline(key)
+    assert entry.decisions[0].reason == f"Fix the docs at {where}"
     known = await crafty.ledger.contribution(key)
     assert known is not None
     assert known.author == ADA

@@ -33,7 +33,9 @@ async def serve(app: FastAPI) -> AsyncGenerator[str]:
     config = uvicorn.Config(app, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=1)
     server = _QuietServer(config)
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else each kept connection waits 40 ms an answer
+        listener.setsockopt(
+            socket.IPPROTO_TCP, socket.TCP_NODELAY, 1
+        )  # else each kept connection waits 40 ms an answer
         running = asyncio.create_task(server.serve(sockets=[listener]))
         await server.listens.wait()
         try:

@@ -149,9 +149,7 @@ async def stage(
         yield await _set_up(stack, redis_url, domain, scenery, flavour)
 
 
-def _build(
-    config: Config, clock: StoryClock, client: httpx.AsyncClient, flavour: Flavour, habits: Habits
-) -> Scenery:
+def _build(config: Config, clock: StoryClock, client: httpx.AsyncClient, flavour: Flavour, habits: Habits) -> Scenery:
     senders = [WebhookSender(client, habits=habits) for _ in range(3)]
     projects = [key for cell in config.cells for key in (*cell.projects, *cell.contribution_projects)]
     repositories = [name for cell in config.cells for name in cell.repositories]
@@ -168,9 +166,7 @@ def _build(
     )
 
 
-async def _set_up(
-    stack: AsyncExitStack, redis_url: str, config: Config, scenery: Scenery, flavour: Flavour
-) -> Stage:
+async def _set_up(stack: AsyncExitStack, redis_url: str, config: Config, scenery: Scenery, flavour: Flavour) -> Stage:
     jira, forum, clock = scenery.jira, scenery.forum, scenery.clock
     places = (jira, forum, scenery.chat, scenery.github)
     urls = [await stack.enter_async_context(serve(stand_in.app)) for stand_in in places]
