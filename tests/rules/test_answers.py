@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.actions import Comment, Reply
+from service.actions import ASKING, Comment, Reply
 from service.contributions import Answer, Contribution, Note
 from service.engine import evaluate
 from service.events import CommentPosted, ContributionNoted, Event, TicketChanged
 from service.facts import ABSENT, Duty, Person, Remark, Said
-from service.rules._base import ASKING, Verdict, signed
+from service.rules._base import Verdict, signed
 from service.rules.answers import RULE
 from service.situation import Situation, Subject, Told
 from service.texts import Checklist, Message, paragraph, to_discourse, to_plain, to_wiki
