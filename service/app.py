@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 
 from service import store
 from service.clock import Clock
+from service.current import Current
 from service.engine import Rulebook
 from service.errors import RedisAway
 from service.facts import Team
@@ -26,7 +27,7 @@ def create_app(settings: Settings, redis_url: str, team: Team, book: Rulebook, c
     """The application on the Redis at `redis_url`; it starts and serves even while Redis is away."""
     redis = Redis(connection_pool=store.connect(redis_url))
     ledger = Ledger(redis)
-    intake = Intake(settings, team, book, Queue(redis, clock), ledger, clock)
+    intake = Intake(settings, team, Current(ledger, book), Queue(redis, clock))
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:

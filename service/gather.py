@@ -10,11 +10,11 @@ from typing import Any, Protocol
 import msgspec
 
 from service.contributions import Contribution, Note, contribution_from, notes_of
-from service.engine import cell_of
+from service.engine import Rulebook, cell_of
 from service.errors import CannotAct, NotFound, NotSignedInError, TryLater
 from service.facts import Cell, Person, Sprint, Sprints, Team, Ticket
 from service.jira_shapes import FieldMap, RawField, discover, is_issue_key
-from service.ledger import Contributed, Ledger, Site
+from service.ledger import Contributed, Ledger, Site, kept_as
 from service.rules._base import Rule
 from service.situation import Situation
 
@@ -59,36 +59,38 @@ class Gatherer:
         self._team = team
         self._ledger = ledger
 
-    async def situation(self, rule: Rule, subject: str) -> Situation:
-        """All that `rule` needs to know of the ticket or contribution `subject`.
+    async def situation(self, rule: Rule, subject: str, book: Rulebook) -> Situation:
+        """All that `rule`, as `book` sets it, needs to know of the ticket or contribution `subject`.
 
         Raises TryLater as long as the site's fields are not found out: a missing field would look like an empty one.
         """
         if not is_issue_key(subject) and not subject.isdecimal():
-            return await self._around(rule, await self._contribution(subject))
+            return await self._around(rule, await self._contribution(subject), book)
         jira = await self.jira()
         ticket = await jira.ticket(subject)
         if rule.subject is Contribution:
-            return await self._around(rule, await self._contributed_ticket(ticket))
+            return await self._around(rule, await self._contributed_ticket(ticket), book)
         cell = self._team.cell_of(ticket.project)
         if cell is None:
             return Situation(ticket)
         known = ticket.having(epic_owner=await self._epic_owner(jira, ticket))
         return replace(
-            await self._around(rule, known),
+            await self._around(rule, known, book),
             sprints=await self._sprints_around(jira, cell, ticket),
             reviews_taken=await self._reviews_taken(ticket),
             commitments=await self._ledger.commitments(ticket.key),
         )
 
-    async def _around(self, rule: Rule, subject: Ticket | Contribution) -> Situation:
+    async def _around(self, rule: Rule, subject: Ticket | Contribution, book: Rulebook) -> Situation:
         site, _ = await self._ledger.site()
         cell = cell_of(subject, self._team)
+        mode = book.setting(rule.name, cell.name if cell else "").mode
+        kept = kept_as(rule.name, mode)
         return Situation(
             subject,
             sprints=cell.sprints_among(await self._ledger.sprints_seen(cell.name)) if cell else Sprints(),
-            said=await self._ledger.said(rule.name, subject.key),
-            done=await self._ledger.done_by(rule.name, subject.key),
+            said=await self._ledger.said(kept, subject.key),
+            done=await self._ledger.done_by(kept, subject.key),
             refused=await self._ledger.refused(rule.name, subject.key),
             told=await self._ledger.told(subject.key),
             bot=site.bots if site else frozenset(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
@@ -13,15 +13,17 @@ import msgspec
 import structlog
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
-from service.actions import Action, Comment, Digest, Notify, Recheck
+from service.actions import ASKING, Action, Comment, Digest, Notify, Recheck
 from service.clock import Clock
+from service.current import Current
 from service.effects import Done, Effects, Order
-from service.engine import Decision, Rulebook, evaluate
+from service.engine import Decision, cell_of, evaluate
 from service.errors import CannotAct, NotFound, NotSignedInError, RedisAway, TryLater
 from service.events import Due
-from service.facts import Person, Team
+from service.facts import Person, Said, Team, Ticket
 from service.gather import Gatherer
-from service.ledger import Effect, Entry, Ledger, Site
+from service.jira_shapes import is_issue_key
+from service.ledger import Case, Effect, Entry, Ledger, Site
 from service.pings import Pings
 from service.queue import Queue, Result, Work, look_again, next_look, of_line, perform
 from service.situation import Situation
@@ -41,6 +43,26 @@ _GIVEN_UP: Final = frozenset({"perform", "digest"})
 _PERIODIC: Final = frozenset({"site", "sweep"})
 SITE_IS_FRESH: Final = timedelta(hours=24)
 SITE_IS_MENDED: Final = timedelta(hours=1)
+
+_OFF: Final = "the rule is not on any more, so nothing was done"
+_WOULD: Final = {
+    "comment": "comment on {}",
+    "edit_comment": "edit the comment on {}",
+    "assign": "assign {}",
+    "set_reviewer": "name the reviewer of {}",
+    "move_to_sprint": "move {} to another sprint",
+    "move_to_backlog": "move {} to the backlog",
+    "rank_top": "put {} on top of its sprint",
+    "add_label": "label {}",
+    "remove_label": "take a label off {}",
+    "create_ticket": "make a ticket in {}",
+    "link": "link {}",
+    "record": "keep a line of {} in the ledger",
+    "warn": "warn admins about {}",
+    "notify": "tell {} in chat",
+    "digest": "put a line into a list for {}",
+    "reply": "reply in {}",
+}
 
 _ACTION: Final = msgspec.json.Decoder(Action)
 _ITEM: Final = msgspec.json.Decoder(Item)
@@ -62,7 +84,7 @@ class Jobs:
     sweeper: Sweeper
     find_out: Callable[[], Awaitable[Site]]
     team: Team
-    book: Rulebook
+    current: Current
     clock: Clock
 
     async def work(self, key: str, token: str) -> None:
@@ -88,6 +110,7 @@ class Jobs:
     async def _result(self, work: Work) -> Result:
         try:
             async with asyncio.timeout(WORK_SECONDS):
+                await self.current.at(work.version)
                 return await self._kinds()[work.kind](work)
         except NotFound as gone:
             return self._gone(work, f"{gone}")
@@ -113,16 +136,17 @@ class Jobs:
     async def _look(self, work: Work) -> Result:
         if await self.ledger.is_writing(work.rule, work.subject):
             return Result(ending="blocked", due=self.clock() + _backoff(work.tries))
-        rule = self.book.rule(work.rule)
+        book = self.current.book
+        rule = book.rule(work.rule)
         if rule is None:
             return self._later(work, f"this version knows no rule {work.rule}", LONGEST_WAIT)
-        situation = await self.gatherer.situation(rule, work.subject)
+        situation = await self.gatherer.situation(rule, work.subject, book)
         now, key = self.clock(), situation.subject.key
         if key != work.subject:
             moved = self._effect(work, "skipped", f"{work.subject} is {key} now, so Crafty looks there")
             return Result(ending="done", entries=[moved], wishes=[look_again(work.rule, key, now)], moved=key)
         due = Due(at=now, about=situation.subject)
-        decisions = evaluate(due, situation, team=self.team, book=self.book, now=now, only=work.rule)
+        decisions = evaluate(due, situation, team=self.team, book=book, now=now, only=work.rule)
         if not decisions:
             return Result(ending="done")
         return self._decided(work, decisions[0], situation, now)
@@ -137,23 +161,31 @@ class Jobs:
             if not isinstance(action, Recheck) and action.key(work.rule, work.subject) not in refused
         ]
         again = next_look(decision.actions)
-        return Result(
+        result = Result(
             ending="waiting" if again else "done",
             due=again,
             entries=[
                 Entry(at=now, subject=subject, stage="look", decisions=(decision,)) for subject in _filed(situation)
             ],
-            wishes=[perform(one, work.rule, work.subject, now) for one in wanted] if decision.mode == "on" else [],
             looked=stamp_of(situation.subject, situation.sprints),
         )
+        if decision.mode == "dry-run":
+            return _rehearsed(result, work, wanted, situation, now)
+        wishes = [perform(one, work.rule, work.subject, now) for one in wanted]
+        return msgspec.structs.replace(result, wishes=wishes)
 
     async def _perform(self, work: Work) -> Result:
         now = self.clock()
         action = _ACTION.decode(work.payload)
+        if not await self._is_on(work.rule, work.subject):
+            return Result(ending="done", entries=[self._effect(work, "skipped", _OFF)])
         if isinstance(action, Notify) and action.person:
             opens = self.pings.opens_at(action.person, now)
             if opens > now:
                 return self._held(work, action.person, opens)
+        return await self._do(work, action, now)
+
+    async def _do(self, work: Work, action: Action, now: datetime) -> Result:
         is_old = work.was_held or now - work.wanted > FRESH
         if is_old and not await self._still_holds(work, action):
             stale = self._effect(work, "skipped", "it waited too long, so Crafty looks at the ticket again first")
@@ -162,12 +194,12 @@ class Jobs:
             return Result(ending="done", entries=[self._effect(work, "skipped", "it was done before")])
         if action.after and not await self.ledger.is_done(action.after):
             return await self._not_yet(work, action.after)
-        action, postponed = await self.pings.within_budget(action, work, now)
-        ledger = {} if isinstance(action, Comment) else {work.key: now.isoformat()}
-        if action is None:
+        allowed, postponed = await self.pings.within_budget(action, work, now)
+        ledger = {} if isinstance(allowed, Comment) else {work.key: now.isoformat()}
+        if allowed is None:
             told = self._effect(work, "skipped", "enough messages for a day, so it goes into the next list")
             return Result(ending="done", entries=[told], wishes=postponed, done=ledger)
-        done = await self.effects.do(Order(action, work.key, work.rule, work.subject, now, work.is_retry))
+        done = await self.effects.do(Order(allowed, work.key, work.rule, work.subject, now, work.is_retry))
         result = self._done(work, done, ledger)
         again = [look_again(work.rule, work.subject, now)] if done.noted else []
         return msgspec.structs.replace(result, wishes=[*postponed, *again])
@@ -175,6 +207,13 @@ class Jobs:
     def _held(self, work: Work, person: Person, until: datetime) -> Result:
         reason = f"it is not {person.name}'s working time; it waits until then"
         return Result(ending="held", due=until, entries=[self._effect(work, "held", reason)])
+
+    async def _is_on(self, rule: str, subject: str) -> bool:
+        """Whether the rule may act on that subject at this moment."""
+        about = Ticket(key=subject) if is_issue_key(subject) else await self.ledger.contribution(subject)
+        cell = cell_of(about, self.team) if about else None
+        known = self.current.book.rule(rule)
+        return known is None or self.current.book.setting(rule, cell.name if cell else "").mode == "on"
 
     async def _still_holds(self, work: Work, action: Action) -> bool:
         """A message that waited long is still wanted where it tells of a deed, or while the rule's comment asks.
@@ -220,6 +259,8 @@ class Jobs:
         One that tells of a deed stays true.
         """
         rule, subject, deed = of_line(line)
+        if not await self._is_on(rule, subject):
+            return False
         case = await self.ledger.case(rule, subject)
         return bool(deed) or case is None or case.open
 
@@ -284,6 +325,43 @@ class Jobs:
         kind, target = (action.kind, action.target) if action else (work.kind, work.subject)
         effect = Effect(rule=work.rule, kind=kind, target=target, result=result, reason=reason)
         return Entry(at=self.clock(), subject=work.subject, stage="effect", effect=effect)
+
+
+def _rehearsed(result: Result, work: Work, wanted: Sequence[Action], situation: Situation, now: datetime) -> Result:
+    """What a rule in dry-run would have done is noted as if it were, so that it goes on from there like any other."""
+    effects = [
+        Effect(
+            rule=work.rule,
+            kind=one.kind,
+            target=one.target,
+            result="would have",
+            reason=f"would {_WOULD[one.kind].format(one.target)}",
+        )
+        for one in wanted
+    ]
+    told = [Entry(at=now, subject=work.subject, stage="effect", effect=effect) for effect in effects]
+    comment = next((one for one in wanted if isinstance(one, Comment)), None)
+    return msgspec.structs.replace(
+        result,
+        entries=[*result.entries, *told],
+        done={one.key(work.rule, work.subject): now.isoformat() for one in wanted if not one.is_sticky},
+        case=_rehearsed_case(work, comment, situation.said, now) if comment else None,
+        rehearsed=True,
+    )
+
+
+def _rehearsed_case(work: Work, comment: Comment, said: Said | None, now: datetime) -> Case:
+    before = said if said and said.occasion == comment.occasion else None
+    return Case(
+        rule=work.rule,
+        subject=work.subject,
+        comment="",
+        occasion=comment.occasion,
+        state=comment.state,
+        at=before.at if before and before.state.startswith(ASKING) else now,
+        turns=before.turns + 1 if before else 0,
+        open=comment.is_asking,
+    )
 
 
 def _filed(situation: Situation) -> Iterator[str]:

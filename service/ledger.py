@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, date, datetime
@@ -14,19 +15,26 @@ from redis.exceptions import RedisError
 
 from service.commitments import Commitment
 from service.contributions import Acknowledgement, Contribution, Note, contribution_from
-from service.engine import Decision
+from service.engine import Decision, Mode
 from service.errors import RedisAway
 from service.facts import Person, Said, Sprint
 from service.jira_shapes import FieldMap
 from service.situation import Told
+from service.tuning import Tuning
 
 PREFIX: Final = "crafty:"
 
 
 _MONTHS: Final = 120 * 86_400
 _OVER_A_YEAR: Final = 400 * 86_400
+_BATCH: Final = 200
 _TOLD: Final = 40
 """How many lines of a timeline are searched for the latest decision of each rule."""
+
+
+def kept_as(rule: str, mode: Mode) -> str:
+    """Under which name it is kept what a rule has said and done: a rehearsal is kept apart from what was done."""
+    return f"dry-run {rule}" if mode == "dry-run" else rule
 
 
 def script(name: str) -> str:
@@ -88,7 +96,7 @@ class Effect(msgspec.Struct, frozen=True, kw_only=True):
     rule: str
     kind: str
     target: str
-    result: Literal["done", "skipped", "held", "failed"]
+    result: Literal["done", "skipped", "held", "failed", "would have"]
     reason: str
 
 
@@ -261,16 +269,16 @@ class Ledger:
         """The stamp of what each rule's last look at a subject saw."""
         return await self._hash(f"looked:{subject}")
 
-    async def standings(self, rules: Sequence[str], subject: str) -> dict[str, Standing]:
-        """How far each of these rules is with a subject; one round trip for all of them."""
+    async def standings(self, rules: Sequence[tuple[str, Mode]], subject: str) -> dict[str, Standing]:
+        """How far each of these rules, by name and mode, is with a subject; one round trip for all of them."""
         async with redis_or_away(), self._redis.pipeline(transaction=False) as pipe:
-            for rule in rules:
-                pipe.hgetall(f"{PREFIX}case:{rule}:{subject}")
-                pipe.smembers(f"{PREFIX}acts:{rule}:{subject}")
+            for rule, mode in rules:
+                pipe.hgetall(f"{PREFIX}case:{kept_as(rule, mode)}:{subject}")
+                pipe.smembers(f"{PREFIX}acts:{kept_as(rule, mode)}:{subject}")
                 pipe.zscore(f"{PREFIX}due", f"look:{rule}:{subject}")
             answers = await pipe.execute()
         found = zip(rules, answers[::3], answers[1::3], answers[2::3], strict=True)
-        return {rule: _standing(case, acts, due) for rule, case, acts, due in found}
+        return {rule: _standing(case, acts, due) for (rule, _), case, acts, due in found}
 
     async def asking(self) -> frozenset[str]:
         """Every comment that asks for something, as `rule:subject`."""
@@ -299,6 +307,63 @@ class Ledger:
             rows = await self._redis.xrevrange(f"{PREFIX}{name}", count=limit)
         return [msgspec.json.decode(fields[b"entry"], type=Entry) for _, fields in rows]
 
+    async def entries(self, subject: str | None, before: str, limit: int) -> list[tuple[str, Entry]]:
+        """The same with their ids, from the one before the id `before` on; "+" begins with the newest."""
+        name = f"timeline:{subject}" if subject else "timeline"
+        last = before if before == "+" else f"({before}"
+        async with redis_or_away():
+            rows = await self._redis.xrevrange(f"{PREFIX}{name}", max=last, count=limit)
+        return [(row.decode(), msgspec.json.decode(fields[b"entry"], type=Entry)) for row, fields in rows]
+
+    async def deliveries(self, first: int, limit: int) -> list[Delivery]:
+        """Stored deliveries from the position `first` on, newest first."""
+        async with redis_or_away():
+            names = await self._redis.zrevrange(f"{PREFIX}deliveries", first, first + limit - 1)
+            async with self._redis.pipeline(transaction=False) as pipe:
+                for name in names:
+                    pipe.hget(f"{PREFIX}delivery:{name.decode()}", "record")
+                records = await pipe.execute()
+        return [msgspec.json.decode(record, type=Delivery) for record in records if record]
+
+    async def deliveries_since(self, since: datetime) -> AsyncIterator[tuple[Delivery, bytes]]:
+        """Stored deliveries with their packed bodies, oldest first, a few hundred in memory at a time."""
+        first = since.timestamp() * 1000
+        async with redis_or_away():
+            names = await self._redis.zrangebyscore(f"{PREFIX}deliveries", first, "+inf")
+        for start in range(0, len(names), _BATCH):
+            async with redis_or_away(), self._redis.pipeline(transaction=False) as pipe:
+                for name in names[start : start + _BATCH]:
+                    pipe.hmget(f"{PREFIX}delivery:{name.decode()}", "record", "body")
+                found = await pipe.execute()
+            for record, body in found:
+                if record:
+                    yield msgspec.json.decode(record, type=Delivery), body
+
+    async def was_taken(self, delivery: str) -> bool:
+        """Whether that delivery came in lately, though it may not be stored any more."""
+        async with redis_or_away():
+            return await self._redis.zscore(f"{PREFIX}deliveries", delivery) is not None
+
+    async def counts(self, now: datetime, hours: int = 24) -> Counter[str]:
+        """How often each thing happened in the last `hours` hours and the running one.
+
+        Named "<rule> <outcome>" for decisions, "<rule> effect <result>" for effects, "source <name>" for deliveries.
+        """
+        newest = int(now.timestamp()) // 3600
+        async with redis_or_away(), self._redis.pipeline(transaction=False) as pipe:
+            for hour in range(newest - hours, newest + 1):
+                pipe.hgetall(f"{PREFIX}counts:{hour}")
+            found = await pipe.execute()
+        total: Counter[str] = Counter()
+        for one in found:
+            total.update({name.decode(): int(times) for name, times in one.items()})
+        return total
+
+    async def last_deliveries(self) -> dict[str, datetime]:
+        """When each source delivered last."""
+        found = await self._hash("last-delivery")
+        return {source: datetime.fromtimestamp(int(at) / 1000, UTC) for source, at in found.items()}
+
     async def delivery(self, delivery: str) -> tuple[Delivery, bytes] | None:
         """A stored delivery and its packed body."""
         async with redis_or_away():
@@ -321,6 +386,17 @@ class Ledger:
         async with redis_or_away():
             raw, version = await self._redis.mget(f"{PREFIX}site", f"{PREFIX}version")
         return (msgspec.json.decode(raw, type=Site) if raw else None), (version or b"0").decode()
+
+    async def standing_rules(self) -> tuple[Site | None, dict[str, dict[str, Tuning]], str]:
+        """What evaluation rests on: the site, what admins changed about rules, and the version of both."""
+        async with redis_or_away(), self._redis.pipeline(transaction=True) as pipe:
+            pipe.mget(f"{PREFIX}site", f"{PREFIX}version").hgetall(f"{PREFIX}tunings")
+            (site, version), tunings = await pipe.execute()
+        return (
+            msgspec.json.decode(site, type=Site) if site else None,
+            {rule.decode(): msgspec.json.decode(own, type=dict[str, Tuning]) for rule, own in tunings.items()},
+            (version or b"0").decode(),
+        )
 
     async def keep_site(self, site: Site) -> None:
         """Stores it; a change makes every process evaluate by it from the next delivery on."""

@@ -6,6 +6,7 @@ A record that was handed out and never finished comes back when its lease ends, 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Literal
@@ -80,7 +81,8 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     """A record that was leased to us.
 
     tries: how often it was started since it was wanted; is_retry: whether an effect of this key was started before, and
-    may have happened though nobody recorded it; was_held: whether it waited for somebody's working hours.
+    may have happened though nobody recorded it; was_held: whether it waited for somebody's working hours; version: that
+    of the rules and the site at this moment.
     """
 
     key: str
@@ -93,6 +95,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     wanted: datetime
     is_retry: bool = False
     was_held: bool = False
+    version: str = "0"
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,7 +106,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     the ledger of effects; sent: the digest's lines that went out; noted: what became of a contribution; looked: the
     stamp of what a look saw; refused: whether the other side does not let us do it, so that a look would only want in
     vain what it wanted before; that is tried anew a day later; gone: whether the subject is no more; moved: the key
-    that it has by now.
+    that it has by now; rehearsed: whether it is only noted as if it were done, and kept apart.
     """
 
     ending: Ending
@@ -119,6 +122,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     refused: bool = False
     gone: bool = False
     moved: str | None = None
+    rehearsed: bool = False
 
 
 def look_again(rule: str, subject: str, now: datetime) -> Wish:
@@ -231,6 +235,8 @@ class Queue:
             "record": msgspec.json.encode(taken.delivery).decode(),
             "entries": _packed(_entries_of(taken)),
             "looks": taken.looks,
+            "source": taken.delivery.source,
+            "counts": _counted(taken),
             "outdated": taken.outdated,
             "notes": _noted(taken.noted),
         }
@@ -292,6 +298,8 @@ class Queue:
             "notes": _noted(result.noted),
             "refused": result.refused,
             "gone": result.gone,
+            "counts": counted(result.entries),
+            "rehearsed": result.rehearsed,
         }
         if result.case:
             call["case"] = _case_fields(result.case)
@@ -317,6 +325,18 @@ def _entries_of(taken: Taken) -> list[Entry]:
             decisions=tuple(taken.decisions),
         )
     ]
+
+
+def counted(entries: Iterable[Entry]) -> Counter[str]:
+    """How often each rule came to each outcome, and each effect to its result."""
+    decided = [f"{one.rule} {one.outcome}" for entry in entries for one in entry.decisions]
+    return Counter(
+        [*decided, *(f"{entry.effect.rule} effect {entry.effect.result}" for entry in entries if entry.effect)]
+    )
+
+
+def _counted(taken: Taken) -> Counter[str]:
+    return counted(_entries_of(taken)) + Counter([f"source {taken.delivery.source}"])
 
 
 def _packed(entries: Sequence[Entry]) -> list[tuple[str, str]]:

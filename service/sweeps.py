@@ -11,7 +11,8 @@ import structlog
 
 from service.actions import Recheck
 from service.contributions import Contribution, Note, contribution_from, notes_of
-from service.engine import Decision, Rulebook, evaluate
+from service.current import Current
+from service.engine import Decision, cell_of, evaluate
 from service.errors import CannotAct, NotFound, TryLater
 from service.events import Due
 from service.facts import Cell, Sprint, Sprints, Team, Ticket
@@ -49,7 +50,7 @@ class Sweeper:
     readers: Readers
     ledger: Ledger
     team: Team
-    book: Rulebook
+    current: Current
 
     async def sweep(self, cell: Cell, now: datetime) -> Swept:
         """Asks every rule about every subject of the cell; raises TryLater, CannotAct or RedisAway where it can't."""
@@ -124,7 +125,7 @@ class Sweeper:
         return [
             (rule, key)
             for rule, key in asking
-            if key not in swept and key.rpartition("-")[0] in cell.projects and self.book.rule(rule)
+            if key not in swept and key.rpartition("-")[0] in cell.projects and self.current.book.rule(rule)
         ]
 
     async def _contributions(self, jira: JiraReader, cell: Cell, now: datetime) -> AsyncIterator[Contribution]:
@@ -157,14 +158,16 @@ class Sweeper:
         """The looks that a subject needs: where a rule would act, or where something changed since it looked last."""
         subject = situation.subject
         stamp, looked = stamp_of(subject, situation.sprints), await self.ledger.looked(subject.key)
-        standings = await self.ledger.standings([rule.name for rule in self.book.rules], subject.key)
+        book, cell = self.current.book, cell_of(subject, self.team)
+        modes = [(rule.name, book.setting(rule.name, cell.name if cell else "").mode) for rule in book.rules]
+        standings = await self.ledger.standings(modes, subject.key)
         commitments = await self.ledger.commitments(subject.key)
         wishes, due = [], Due(at=now, about=subject)
         for rule, standing in standings.items():
             known = replace(situation, said=standing.said, done=standing.done, commitments=commitments)
-            for decision in evaluate(due, known, team=self.team, book=self.book, now=now, only=rule):
+            for decision in evaluate(due, known, team=self.team, book=book, now=now, only=rule):
                 if _needs_look(decision, standing.next_look, is_new=looked.get(rule) != stamp):
-                    settle = self.book.setting(rule, decision.cell).settle
+                    settle = book.setting(rule, decision.cell).settle
                     wishes.append(look(decision, _last_edit(subject, now, settle), settle))
         return wishes
 

@@ -24,6 +24,7 @@ from service.clients.gitlab import GitLab
 from service.clients.jira import Jira
 from service.clients.mattermost import Mattermost
 from service.clock import Clock
+from service.current import Current
 from service.effects import Effects
 from service.engine import Rulebook
 from service.errors import RedisAway
@@ -150,6 +151,7 @@ def worker_from(settings: Settings, redis_url: str, team: Team, book: Rulebook, 
     hosts = {"github": _github(settings), "gitlab": _gitlab(settings)}
     readers: Readers = {name: one for name, one in {"topic": forum, **hosts}.items() if one}
     names = settings.config.jira.fields_.model_dump()
+    current = Current(ledger, book)
     gatherer = Gatherer(jira, readers, team, ledger)
     jobs = Jobs(
         queue=queue,
@@ -157,10 +159,10 @@ def worker_from(settings: Settings, redis_url: str, team: Team, book: Rulebook, 
         gatherer=gatherer,
         effects=Effects(jira, chat, forum, ledger),
         pings=Pings(attention_from(settings.config.messages), team, ledger),
-        sweeper=Sweeper(gatherer, readers, ledger, team, book),
+        sweeper=Sweeper(gatherer, readers, ledger, team, current),
         find_out=lambda: find_out(jira, readers, names),
         team=team,
-        book=book,
+        current=current,
         clock=clock,
     )
     clients = [client for client in (jira, chat, forum, *hosts.values()) if client]

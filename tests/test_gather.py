@@ -20,7 +20,7 @@ from service.ledger import Case, Contributed, Entry, Ledger, Site
 from service.queue import Queue, Result, look_again
 from service.rules._base import Rule, RuleParams, Verdict
 from service.situation import Told
-from tests.builders import ANN, ELI, NEXT, RUNNING, SPRINTS, STRETCH, team, ticket
+from tests.builders import ANN, ELI, NEXT, RUNNING, SPRINTS, STRETCH, book, team, ticket
 from tests.conftest import SetClock
 
 RULE = "missing-reviewer"
@@ -128,7 +128,7 @@ async def ledger(redis: Redis) -> Ledger:
 
 async def test_a_look_knows_the_ticket_and_the_boards_sprints(ledger: Ledger) -> None:
     jira = jira_with(ticket(epic_key=None))
-    situation = await Gatherer(jira, {}, team(), ledger).situation(rule(), "SE-1")
+    situation = await Gatherer(jira, {}, team(), ledger).situation(rule(), "SE-1", book())
     assert situation.subject == ticket(epic_key=None, epic_owner=None)
     assert (situation.sprints, situation.said, dict(situation.reviews_taken)) == (SPRINTS, None, {})
     assert jira.fields == FIELDS
@@ -143,22 +143,23 @@ async def test_a_look_knows_what_the_rule_said(ledger: Ledger, redis: Redis, clo
     case = Case(rule=RULE, subject="SE-1", comment="7", occasion="o", state="ask", at=clock(), turns=1, open=True)
     await queue.finish(work, Result(ending="done", case=case))
     gatherer = Gatherer(jira_with(ticket(), ticket(key="SE-2")), {}, team(), ledger)
-    assert (await gatherer.situation(rule(), "SE-1")).said == Said(occasion="o", state="ask", at=clock(), turns=1)
-    assert (await gatherer.situation(rule(), "SE-2")).said is None
+    situation = await gatherer.situation(rule(), "SE-1", book())
+    assert situation.said == Said(occasion="o", state="ask", at=clock(), turns=1)
+    assert (await gatherer.situation(rule(), "SE-2", book())).said is None
 
 
 async def test_a_look_counts_the_reviews_taken_in_the_tickets_sprint(ledger: Ledger) -> None:
     await ledger.take_review(RUNNING.id, "SE-7", "acc-fay")
     await ledger.take_review(99, "SE-8", "acc-fay")
     gatherer = Gatherer(jira_with(ticket(), ticket(key="SE-2", sprints=(NEXT,))), {}, team(), ledger)
-    assert (await gatherer.situation(rule(), "SE-1")).reviews_taken == {"acc-fay": 1}
-    assert (await gatherer.situation(rule(), "SE-2")).reviews_taken == {}
+    assert (await gatherer.situation(rule(), "SE-1", book())).reviews_taken == {"acc-fay": 1}
+    assert (await gatherer.situation(rule(), "SE-2", book())).reviews_taken == {}
 
 
 async def test_the_epics_assignee_is_its_owner_and_is_asked_for_once(ledger: Ledger) -> None:
     jira = jira_with(ticket(epic_key="SE-9"), ticket(key="SE-2", epic_key="SE-9"), ticket(key="SE-9", assignee=ELI))
     gatherer = Gatherer(jira, {}, team(), ledger)
-    owners = [(await gatherer.situation(rule(), key)).subject.epic_owner for key in ("SE-1", "SE-2")]
+    owners = [(await gatherer.situation(rule(), key, book())).subject.epic_owner for key in ("SE-1", "SE-2")]
     assert owners == [ELI, ELI]
     assert jira.reads.count("SE-9") == 1
 
@@ -166,17 +167,17 @@ async def test_the_epics_assignee_is_its_owner_and_is_asked_for_once(ledger: Led
 async def test_an_epic_of_nobody_is_asked_for_once_too(ledger: Ledger) -> None:
     jira = jira_with(ticket(epic_key="SE-9"), ticket(key="SE-9", assignee=None))
     for _ in range(2):
-        assert (await Gatherer(jira, {}, team(), ledger).situation(rule(), "SE-1")).subject.epic_owner is None
+        assert (await Gatherer(jira, {}, team(), ledger).situation(rule(), "SE-1", book())).subject.epic_owner is None
     assert jira.reads.count("SE-9") == 1
 
 
 async def test_an_outdated_epic_is_asked_for_again(ledger: Ledger, redis: Redis) -> None:
     jira = jira_with(ticket(epic_key="SE-9"), ticket(key="SE-9", assignee=ELI))
     gatherer = Gatherer(jira, {}, team(), ledger)
-    await gatherer.situation(rule(), "SE-1")
+    await gatherer.situation(rule(), "SE-1", book())
     jira.tickets["SE-9"] = ticket(key="SE-9", assignee=ANN)
     await redis.delete("crafty:cache:epic-owner:SE-9")
-    assert (await gatherer.situation(rule(), "SE-1")).subject.epic_owner == ANN
+    assert (await gatherer.situation(rule(), "SE-1", book())).subject.epic_owner == ANN
 
 
 UNREADABLE = [pytest.param(NotFound("gone"), id="not there"), pytest.param(CannotAct("no right"), id="no right to")]
@@ -186,13 +187,13 @@ UNREADABLE = [pytest.param(NotFound("gone"), id="not there"), pytest.param(Canno
 async def test_an_epic_that_cannot_be_read_has_no_owner(ledger: Ledger, fault: CraftyError) -> None:
     jira = jira_with(ticket(epic_key="SE-9"))
     jira.broken["SE-9"] = fault
-    assert (await Gatherer(jira, {}, team(), ledger).situation(rule(), "SE-1")).subject.epic_owner is None
+    assert (await Gatherer(jira, {}, team(), ledger).situation(rule(), "SE-1", book())).subject.epic_owner is None
 
 
 async def test_a_board_is_read_once_for_many_looks(ledger: Ledger) -> None:
     jira = jira_with(ticket(), ticket(key="SE-2"))
     gatherer = Gatherer(jira, {}, team(), ledger)
-    found = [(await gatherer.situation(rule(), key)).sprints for key in ("SE-1", "SE-2")]
+    found = [(await gatherer.situation(rule(), key, book())).sprints for key in ("SE-1", "SE-2")]
     assert found == [SPRINTS, SPRINTS]
     assert jira.reads.count(12) == 1
 
@@ -204,20 +205,21 @@ async def test_where_the_board_cannot_be_read_the_tickets_own_sprints_stand_in(
     jira = jira_with(ticket(sprints=(RUNNING,)), ticket(key="SE-2", sprints=(NEXT,)))
     jira.broken[12] = fault
     gatherer = Gatherer(jira, {}, team(), ledger)
-    assert (await gatherer.situation(rule(), "SE-1")).sprints == Sprints(active=RUNNING, is_whole=False)
-    assert (await gatherer.situation(rule(), "SE-2")).sprints == Sprints(next=NEXT, is_whole=False)
+    assert (await gatherer.situation(rule(), "SE-1", book())).sprints == Sprints(active=RUNNING, is_whole=False)
+    assert (await gatherer.situation(rule(), "SE-2", book())).sprints == Sprints(next=NEXT, is_whole=False)
 
 
 async def test_a_cell_without_a_board_knows_the_tickets_own_sprints(ledger: Ledger) -> None:
     jira = jira_with(ticket(key="OPS-1", sprints=(RUNNING,)))
     cells = team('\n[[cells]]\nname = "Ops"\nprojects = ["OPS"]\n')
-    assert (await Gatherer(jira, {}, cells, ledger).situation(rule(), "OPS-1")).sprints == Sprints(active=RUNNING)
+    situation = await Gatherer(jira, {}, cells, ledger).situation(rule(), "OPS-1", book())
+    assert situation.sprints == Sprints(active=RUNNING)
     assert jira.reads == ["OPS-1"]
 
 
 async def test_a_ticket_of_no_cell_is_read_and_nothing_else(ledger: Ledger) -> None:
     jira = jira_with(ticket(key="XX-1", epic_key="XX-9"))
-    assert (await Gatherer(jira, {}, team(), ledger).situation(rule(), "XX-1")).subject.key == "XX-1"
+    assert (await Gatherer(jira, {}, team(), ledger).situation(rule(), "XX-1", book())).subject.key == "XX-1"
     assert jira.reads == ["XX-1"]
 
 
@@ -234,19 +236,19 @@ async def test_what_passes_is_left_to_the_queue(ledger: Ledger, broken: str | in
     jira = jira_with(ticket(epic_key="SE-9"), ticket(key="SE-9"))
     jira.broken[broken] = fault
     with pytest.raises(type(fault)) as raised:
-        await Gatherer(jira, {}, team(), ledger).situation(rule(), "SE-1")
+        await Gatherer(jira, {}, team(), ledger).situation(rule(), "SE-1", book())
     assert raised.value is fault
 
 
 async def test_without_jira_the_settings_are_named(ledger: Ledger) -> None:
     with pytest.raises(CannotAct, match="set CRAFTY_JIRA_URL"):
-        await Gatherer(None, {}, team(), ledger).situation(rule(), "SE-1")
+        await Gatherer(None, {}, team(), ledger).situation(rule(), "SE-1", book())
 
 
 async def test_before_the_fields_are_known_nothing_is_concluded(redis: Redis) -> None:
     jira = jira_with(ticket())
     with pytest.raises(TryLater) as later:
-        await Gatherer(jira, {}, team(), Ledger(redis)).situation(rule(), "SE-1")
+        await Gatherer(jira, {}, team(), Ledger(redis)).situation(rule(), "SE-1", book())
     assert later.value.after == 2
     assert jira.reads == []
 
@@ -295,7 +297,7 @@ ANSWERED = Note(what="answered", at=NOW + timedelta(hours=1), by=Person(name="Bo
 async def about(ledger: Ledger, key: str, *, reader: FakeHost | None = None, jira: FakeJira | None = None) -> Any:
     """What a rule about contributions is told of that one."""
     gatherer = Gatherer(jira, {"github": reader} if reader else {}, team(), ledger)
-    return (await gatherer.situation(rule(Contribution), key)).subject
+    return (await gatherer.situation(rule(Contribution), key, book())).subject
 
 
 @pytest.mark.parametrize(
@@ -355,7 +357,7 @@ async def test_a_rule_knows_what_it_did_what_was_told_and_who_we_are(
     entry = Entry(at=clock(), subject="SE-1", stage="look", decisions=(decision,))
     await queue.finish(work, Result(ending="done", done={"a:key": "done"}, entries=[entry]))
     await ledger.keep_line(COMMITMENT)
-    situation = await Gatherer(jira_with(ticket()), {}, team(), ledger).situation(rule(), "SE-1")
+    situation = await Gatherer(jira_with(ticket()), {}, team(), ledger).situation(rule(), "SE-1", book())
     assert situation.done == {"a:key"}
     assert situation.told == (Told(rule=RULE, at=clock(), outcome="wait", reason="not yet"),)
     assert situation.bot == {"acc-crafty", "crafty-bot"}
@@ -366,5 +368,5 @@ async def test_a_rule_knows_what_it_did_what_was_told_and_who_we_are(
 async def test_admins_are_warned_of_a_board_that_cannot_be_read(ledger: Ledger, fault: CraftyError) -> None:
     jira = jira_with(ticket())
     jira.broken[12] = fault
-    assert (await Gatherer(jira, {}, team(), ledger).situation(rule(), "SE-1")).sprints.is_whole is False
+    assert (await Gatherer(jira, {}, team(), ledger).situation(rule(), "SE-1", book())).sprints.is_whole is False
     assert await ledger.warnings() == {"board of Serenity": f"Board 12 can't be read: {fault}"}

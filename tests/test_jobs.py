@@ -25,6 +25,7 @@ from service.actions import (
 )
 from service.attention import Attention
 from service.contributions import Contribution, Note
+from service.current import Current
 from service.effects import Effects
 from service.engine import Mode, Rulebook, Setting
 from service.errors import CannotAct, CraftyError, NotFound, NotSignedInError, RedisAway, TryLater
@@ -148,16 +149,17 @@ class Crafty:
     def jobs(self) -> Jobs:
         gatherer = Gatherer(self.jira, self.readers, self.team, self.ledger)
         book = book_of(self.decide, self.mode, about=self.about, settle=self.settle)
+        current = Current(self.ledger, book)
         return Jobs(
             queue=self.queue,
             ledger=self.ledger,
             gatherer=gatherer,
             effects=Effects(self.jira, self.chat, None, self.ledger),
             pings=Pings(self.attention, self.team, self.ledger),
-            sweeper=Sweeper(gatherer, self.readers, self.ledger, self.team, book),
+            sweeper=Sweeper(gatherer, self.readers, self.ledger, self.team, current),
             find_out=self._find_out,
             team=self.team,
-            book=book,
+            current=current,
             clock=self.clock,
         )
 
@@ -280,8 +282,9 @@ async def test_a_dry_run_decides_and_does_nothing(crafty: Crafty, clock: SetCloc
     crafty.mode = "dry-run"
     again = clock() + timedelta(hours=1)
     await crafty.act(ask(), tell(), Recheck(subject="SE-1", at=again))
-    (entry,) = await crafty.ledger.timeline("SE-1")
+    told, commented, entry = await crafty.ledger.timeline("SE-1")
     assert entry.decisions[0].mode == "dry-run"
+    assert [one.effect.result for one in (commented, told) if one.effect] == ["would have", "would have"]
     assert entry.decisions[0].actions[0] == ask()
     assert (crafty.comments, crafty.chat.messages) == ([], [])
     assert await crafty.next_due() == again
@@ -305,7 +308,7 @@ async def test_a_rule_that_raises_is_a_dead_letter_and_others_go_on(crafty: Craf
             raise ZeroDivisionError
         return Verdict.act("it is wanted", replace_ticket(ask(), "SE-2"))
 
-    jobs = replace(crafty.jobs, book=book_of(check))
+    jobs = replace(crafty.jobs, current=Current(crafty.ledger, book_of(check)))
     await crafty.queue.want(*(look_again(RULE, key, crafty.clock()) for key in ("SE-1", "SE-2")))
     for _ in range(2):
         await crafty.queue.release(10)

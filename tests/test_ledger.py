@@ -228,7 +228,7 @@ async def test_what_a_look_left_behind_is_known(ledger: Ledger, redis: Redis, cl
     result = Result(ending="waiting", due=at, looked="a stamp", done={"a:key": "done"}, case=case(is_open=True))
     await end_with(redis, clock, result)
     said = Said(occasion="sprint-41", state="in review nobody is named", at=NOON, turns=2)
-    assert await ledger.standings([RULE, "another"], "SE-1") == {
+    assert await ledger.standings([(RULE, "on"), ("another", "on")], "SE-1") == {
         RULE: Standing(said=said, done=frozenset({"a:key"}), next_look=at),
         "another": Standing(said=None, done=frozenset(), next_look=None),
     }

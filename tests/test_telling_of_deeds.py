@@ -5,6 +5,7 @@ from typing import Any
 
 from service.actions import MoveToSprint, Notify
 from service.attention import Attention
+from service.current import Current
 from service.effects import Effects
 from service.errors import CannotAct
 from service.gather import Gatherer
@@ -56,16 +57,17 @@ class Desk:
         self.redis, self.clock = redis, clock
         self.queue, ledger = Queue(redis, clock), Ledger(redis)
         gatherer = Gatherer(None, {}, team(), ledger)
+        current = Current(ledger, book())
         self.jobs = Jobs(
             queue=self.queue,
             ledger=ledger,
             gatherer=gatherer,
             effects=Effects(self.jira, self.chat, None, ledger),  # type: ignore[arg-type]
             pings=Pings(Attention(quiet_from=time(), quiet_until=time()), team(), ledger),
-            sweeper=Sweeper(gatherer, {}, ledger, team(), book()),
+            sweeper=Sweeper(gatherer, {}, ledger, team(), current),
             find_out=self._find_out,
             team=team(),
-            book=book(),
+            current=current,
             clock=clock,
         )
 

@@ -16,6 +16,18 @@ local function remember(subject, entry)
   redis.call('XADD', P .. 'timeline', 'MAXLEN', '~', 50000, '*', 'entry', entry)
 end
 
+-- How often something happened, by the hour.
+local function count(names, now)
+  local key = P .. 'counts:' .. math.floor(now / 3600000)
+  for name, times in pairs(names) do redis.call('HINCRBY', key, name, times) end
+  redis.call('EXPIRE', key, 3 * DAY)
+end
+
+-- Who has changed what; never shortened.
+local function audit(change)
+  redis.call('XADD', P .. 'audit', '*', 'change', change)
+end
+
 -- What happened to a contribution: a note that is there already stays as it is.
 local function note(notes)
   for _, one in ipairs(notes) do

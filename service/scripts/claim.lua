@@ -1,6 +1,6 @@
 -- Starts a leased record: once for each lease, however often arq hands the job out, and with the lease counted anew.
 -- ARGV: the record's key, the token, now (ms), length of the lease in ms.
--- Returns the record as HGETALL does; empty where the lease has passed to somebody else or was taken up before.
+-- Returns the record as HGETALL does, with the version of the rules and the site; empty where the lease has passed to somebody else or was taken up before.
 
 local name, token, now, lease = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 local key = P .. 'work:' .. name
@@ -18,4 +18,7 @@ redis.call('ZADD', P .. 'due', now + lease, name)
 -- A digest that is sent again has the lines of the first time; those that came since go out in the next one.
 local lines, sending = P .. 'lines:' .. name, P .. 'sending:' .. name
 if redis.call('EXISTS', lines) == 1 and redis.call('EXISTS', sending) == 0 then redis.call('RENAME', lines, sending) end
-return redis.call('HGETALL', key)
+local found = redis.call('HGETALL', key)
+found[#found + 1] = 'version'
+found[#found + 1] = redis.call('GET', P .. 'version') or '0'
+return found

@@ -9,17 +9,21 @@ if record[1] ~= call.token then return 0 end
 for _, entry in ipairs(call.entries) do remember(entry[1], entry[2]) end
 for _, wish in ipairs(call.wishes) do want(wish, call.now) end
 note(call.notes)
+count(call.counts, call.now)
 local own = (record[5] or '') .. ':' .. (record[6] or '')
+local kept_as = call.rehearsed and 'dry-run ' .. own or own
 for name, what in pairs(call.done) do
-  redis.call('SET', P .. 'done:' .. name, what, 'EX', 120 * DAY)
-  redis.call('SADD', P .. 'acts:' .. own, name)
-  redis.call('EXPIRE', P .. 'acts:' .. own, 120 * DAY)
+  if not call.rehearsed then redis.call('SET', P .. 'done:' .. name, what, 'EX', 120 * DAY) end
+  redis.call('SADD', P .. 'acts:' .. kept_as, name)
+  redis.call('EXPIRE', P .. 'acts:' .. kept_as, 120 * DAY)
 end
 if call.case then
-  local case = P .. 'case:' .. own
+  local case = P .. 'case:' .. kept_as
   redis.call('HSET', case, unpack(call.case))
   redis.call('EXPIRE', case, 120 * DAY)
-  redis.call(redis.call('HGET', case, 'open') == '1' and 'SADD' or 'SREM', P .. 'open', own)
+  if not call.rehearsed then
+    redis.call(redis.call('HGET', case, 'open') == '1' and 'SADD' or 'SREM', P .. 'open', own)
+  end
 end
 if call.moved then
   local to = record[5] .. ':' .. call.moved

@@ -18,11 +18,13 @@ local delivery = P .. 'delivery:' .. call.id
 redis.call('HSET', delivery, 'record', call.record, 'body', ARGV[2])
 redis.call('EXPIRE', delivery, 30 * DAY)
 redis.call('ZADD', P .. 'deliveries', call.now, call.id)
-redis.call('ZREMRANGEBYSCORE', P .. 'deliveries', '-inf', call.now - 30 * DAY * 1000)
+redis.call('ZREMRANGEBYSCORE', P .. 'deliveries', '-inf', call.now - 60 * DAY * 1000)
 
 for _, entry in ipairs(call.entries) do remember(entry[1], entry[2]) end
 
 note(call.notes)
+count(call.counts, call.now)
+redis.call('HSET', P .. 'last-delivery', call.source, call.now)
 for _, name in ipairs(call.outdated) do redis.call('DEL', P .. 'cache:' .. name) end
 
 local woken = false

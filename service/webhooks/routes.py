@@ -14,7 +14,8 @@ from starlette.routing import Route
 
 from service.clock import Clock
 from service.errors import RedisAway, Rejected
-from service.webhooks.intake import Answer, Intake, Posted
+from service.webhooks.intake import Answer, Intake
+from service.webhooks.sources import Posted
 
 log = structlog.get_logger()
 

@@ -1,0 +1,1 @@
+"""A client for each system that is configured."""
