@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from service.engine import Rulebook
 from service.ledger import Ledger, Site
 from service.tuning import Tunings, tuned
@@ -20,13 +22,15 @@ class Current:
         self.book = configured
         self.tunings: Tunings = {}
         self.version = ""
+        self._reading = asyncio.Lock()  # an answer that comes late must not undo a newer one
 
     async def at(self, version: str) -> None:
-        """Makes sure that nothing older than this version is used; raises RedisAway."""
+        """Makes sure that nothing older than this version is used from now on; raises RedisAway."""
         if version != self.version:
             await self.reload()
 
     async def reload(self) -> None:
         """Reads all of it anew; raises RedisAway."""
-        site, self.tunings, self.version = await self._ledger.standing_rules()
-        self.site, self.book = site or Site(), tuned(self.configured, self.tunings)
+        async with self._reading:
+            site, self.tunings, self.version = await self._ledger.standing_rules()
+            self.site, self.book = site or Site(), tuned(self.configured, self.tunings)

@@ -15,6 +15,7 @@ from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_rand
 
 from service.actions import ASKING, Action, Comment, Digest, Notify, Recheck
 from service.clock import Clock
+from service.contributions import Contribution
 from service.current import Current
 from service.effects import Done, Effects, Order
 from service.engine import Decision, cell_of, evaluate
@@ -149,7 +150,9 @@ class Jobs:
         decisions = evaluate(due, situation, team=self.team, book=book, now=now, only=work.rule)
         if not decisions:
             return Result(ending="done")
-        return self._decided(work, decisions[0], situation, now)
+        setting = book.setting(work.rule, decisions[0].cell)
+        seen = stamp_of(situation.subject, situation.sprints, setting)
+        return msgspec.structs.replace(self._decided(work, decisions[0], situation, now), looked=seen)
 
     def _decided(self, work: Work, decision: Decision, situation: Situation, now: datetime) -> Result:
         if decision.error:
@@ -167,7 +170,6 @@ class Jobs:
             entries=[
                 Entry(at=now, subject=subject, stage="look", decisions=(decision,)) for subject in _filed(situation)
             ],
-            looked=stamp_of(situation.subject, situation.sprints),
         )
         if decision.mode == "dry-run":
             return _rehearsed(result, work, wanted, situation, now)
@@ -210,10 +212,13 @@ class Jobs:
 
     async def _is_on(self, rule: str, subject: str) -> bool:
         """Whether the rule may act on that subject at this moment."""
-        about = Ticket(key=subject) if is_issue_key(subject) else await self.ledger.contribution(subject)
-        cell = cell_of(about, self.team) if about else None
         known = self.current.book.rule(rule)
-        return known is None or self.current.book.setting(rule, cell.name if cell else "").mode == "on"
+        if known is None:
+            return True
+        is_ticket = is_issue_key(subject) and known.subject is not Contribution
+        about = Ticket(key=subject) if is_ticket else await self.ledger.contribution(subject)
+        cell = cell_of(about, self.team) if about else None
+        return self.current.book.setting(rule, cell.name if cell else "").mode == "on"
 
     async def _still_holds(self, work: Work, action: Action) -> bool:
         """A message that waited long is still wanted where it tells of a deed, or while the rule's comment asks.
@@ -234,10 +239,18 @@ class Jobs:
         return self._later(work, f"waits for {first}", timedelta(0))
 
     async def _digest(self, work: Work) -> Result:
-        digest, now = _ACTION.decode(work.payload), self.clock()
-        lines = await self.ledger.lines(work.key)
-        if not isinstance(digest, Digest) or not lines:
+        """Lines of rules that are off by now are dropped, so that they may be wanted again when those are on again."""
+        digest, lines = _ACTION.decode(work.payload), await self.ledger.lines(work.key)
+        if not isinstance(digest, Digest):
             return Result(ending="done")
+        off = [name for name in lines if not await self._is_on(*of_line(name)[:2])]
+        kept = {name: line for name, line in lines.items() if name not in off}
+        sent = await self._send(work, digest, kept) if kept else Result(ending="done")
+        told = [_on_line(self._effect(work, "skipped", _OFF), name) for name in off]
+        return msgspec.structs.replace(sent, entries=[*told, *sent.entries], dropped=off)
+
+    async def _send(self, work: Work, digest: Digest, lines: Mapping[str, str]) -> Result:
+        now = self.clock()
         true = [name for name in lines if await self._is_still_asked(name)]
         if not true:
             nothing = self._effect(work, "skipped", "nothing in it is asked for any more")
@@ -250,7 +263,7 @@ class Jobs:
         items = [_ITEM.decode(lines[name]) for name in true]
         done = await self.effects.send(digest, items, f"{work.key}:{min(lines)}", is_retry=work.is_retry)
         told = self._done(work, done, {})
-        entries = [msgspec.structs.replace(entry, subject=of_line(name)[1]) for entry in told.entries for name in true]
+        entries = [_on_line(entry, name) for entry in told.entries for name in true]
         return msgspec.structs.replace(told, entries=entries, sent=list(lines))
 
     async def _is_still_asked(self, line: str) -> bool:
@@ -259,8 +272,6 @@ class Jobs:
         One that tells of a deed stays true.
         """
         rule, subject, deed = of_line(line)
-        if not await self._is_on(rule, subject):
-            return False
         case = await self.ledger.case(rule, subject)
         return bool(deed) or case is None or case.open
 
@@ -327,8 +338,16 @@ class Jobs:
         return Entry(at=self.clock(), subject=work.subject, stage="effect", effect=effect)
 
 
+def _on_line(entry: Entry, line: str) -> Entry:
+    """The same on the timeline of what a digest's line is about, under the rule that it comes from."""
+    rule, subject, _ = of_line(line)
+    effect = msgspec.structs.replace(entry.effect, rule=rule) if entry.effect else None
+    return msgspec.structs.replace(entry, subject=subject, effect=effect)
+
+
 def _rehearsed(result: Result, work: Work, wanted: Sequence[Action], situation: Situation, now: datetime) -> Result:
     """What a rule in dry-run would have done is noted as if it were, so that it goes on from there like any other."""
+    new = [one for one in wanted if one.is_sticky or one.key(work.rule, work.subject) not in situation.done]
     effects = [
         Effect(
             rule=work.rule,
@@ -337,14 +356,14 @@ def _rehearsed(result: Result, work: Work, wanted: Sequence[Action], situation: 
             result="would have",
             reason=f"would {_WOULD[one.kind].format(one.target)}",
         )
-        for one in wanted
+        for one in new
     ]
     told = [Entry(at=now, subject=work.subject, stage="effect", effect=effect) for effect in effects]
-    comment = next((one for one in wanted if isinstance(one, Comment)), None)
+    comment = next((one for one in new if isinstance(one, Comment)), None)
     return msgspec.structs.replace(
         result,
         entries=[*result.entries, *told],
-        done={one.key(work.rule, work.subject): now.isoformat() for one in wanted if not one.is_sticky},
+        done={one.key(work.rule, work.subject): now.isoformat() for one in new if not one.is_sticky},
         case=_rehearsed_case(work, comment, situation.said, now) if comment else None,
         rehearsed=True,
     )

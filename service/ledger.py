@@ -325,6 +325,12 @@ class Ledger:
                 records = await pipe.execute()
         return [msgspec.json.decode(record, type=Delivery) for record in records if record]
 
+    async def count_deliveries(self, since: datetime) -> int:
+        """How many deliveries there are from that moment on."""
+        async with redis_or_away():
+            count: int = await self._redis.zcount(f"{PREFIX}deliveries", since.timestamp() * 1000, "+inf")
+        return count
+
     async def deliveries_since(self, since: datetime) -> AsyncIterator[tuple[Delivery, bytes]]:
         """Stored deliveries with their packed bodies, oldest first, a few hundred in memory at a time."""
         first = since.timestamp() * 1000
@@ -347,7 +353,8 @@ class Ledger:
     async def counts(self, now: datetime, hours: int = 24) -> Counter[str]:
         """How often each thing happened in the last `hours` hours and the running one.
 
-        Named "<rule> <outcome>" for decisions, "<rule> effect <result>" for effects, "source <name>" for deliveries.
+        Named "<rule> <outcome>" for decisions, "<rule> effect <result>" for effects, "source <name>" for deliveries,
+        "calls <system>" for what we asked of others.
         """
         newest = int(now.timestamp()) // 3600
         async with redis_or_away(), self._redis.pipeline(transaction=False) as pipe:

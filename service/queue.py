@@ -65,16 +65,18 @@ class Taken(msgspec.Struct, frozen=True, kw_only=True):
     """A delivery with all that follows from it.
 
     body: its bytes, packed; marks: what it is known by: one that was seen in the last 8 days makes it a duplicate;
-    outdated: names in the cache that are old after it; noted: what it tells of a contribution.
+    outdated: names in the cache that are old after it; noted: what it tells of a contribution; replayed: when it was
+    decided on once more, which stores neither the delivery nor its marks again; None for one that has just come in.
     """
 
     delivery: Delivery
-    body: bytes
-    marks: Sequence[str]
+    body: bytes = b""
+    marks: Sequence[str] = ()
     decisions: Sequence[Decision] = ()
     looks: Sequence[Wish] = ()
     outdated: Sequence[str] = ()
     noted: Contributed | None = None
+    replayed: datetime | None = None
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,10 +105,11 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
 
     ending: blocked waits for the rule's comment to be written, and at most until `due`; held waits until `due` for
     somebody's working hours; due: when to look again, or to try again; wishes: what it wants next; done: entries for
-    the ledger of effects; sent: the digest's lines that went out; noted: what became of a contribution; looked: the
-    stamp of what a look saw; refused: whether the other side does not let us do it, so that a look would only want in
-    vain what it wanted before; that is tried anew a day later; gone: whether the subject is no more; moved: the key
-    that it has by now; rehearsed: whether it is only noted as if it were done, and kept apart.
+    the ledger of effects; sent: the digest's lines that went out; dropped: those that did not, and may be wanted
+    again; noted: what became of a contribution; looked: the stamp of what a look saw; refused: whether the other side
+    does not let us do it, so that a look would only want in vain what it wanted before; that is tried anew a day later;
+    gone: whether the subject is no more; moved: the key that it has by now; rehearsed: whether it is only noted as if
+    it were done, and kept apart.
     """
 
     ending: Ending
@@ -117,6 +120,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     done: Mapping[str, str] = {}
     case: Case | None = None
     sent: Sequence[str] = ()
+    dropped: Sequence[str] = ()
     noted: Contributed | None = None
     looked: str | None = None
     refused: bool = False
@@ -211,11 +215,14 @@ def next_look(actions: Iterable[Action]) -> datetime | None:
 
 
 class Queue:
-    """Everything that is stored and handed out; all methods raise RedisAway when Redis can't be used."""
+    """Everything that is stored and handed out; all methods raise RedisAway when Redis can't be used.
+
+    clock: tells the moments that are stored.
+    """
 
     def __init__(self, redis: Redis, clock: Clock) -> None:
         self._redis: Any = redis  # redis-py types each answer as awaitable or not, whatever the client
-        self._clock = clock
+        self.clock = clock
         self._ingest = redis.register_script(script("ingest"))
         self._release = redis.register_script(script("release"))
         self._claim = redis.register_script(script("claim"))
@@ -229,7 +236,7 @@ class Queue:
         """
         call = {
             "id": taken.delivery.id,
-            "now": _ms(self._clock()),
+            "now": _ms(self.clock()),
             "version": version,
             "marks": taken.marks,
             "record": msgspec.json.encode(taken.delivery).decode(),
@@ -239,6 +246,7 @@ class Queue:
             "counts": _counted(taken),
             "outdated": taken.outdated,
             "notes": _noted(taken.noted),
+            "is_new": taken.replayed is None,
         }
         async with redis_or_away():
             answer, *rest = await self._ingest(args=[msgspec.json.encode(call), taken.body])
@@ -249,11 +257,11 @@ class Queue:
     async def want(self, *wishes: Wish) -> None:
         """Asks for work that no delivery and no other work asks for."""
         async with redis_or_away():
-            await self._want(args=[msgspec.json.encode({"now": _ms(self._clock()), "wishes": wishes})])
+            await self._want(args=[msgspec.json.encode({"now": _ms(self.clock()), "wishes": wishes})])
 
     async def release(self, limit: int) -> tuple[int, datetime | None]:
         """Hands up to `limit` due records to arq; how many those were, and when the next one is due."""
-        now, real = _ms(self._clock()), _ms(datetime.now(UTC))
+        now, real = _ms(self.clock()), _ms(datetime.now(UTC))
         async with redis_or_away():
             released, following = await self._release(args=[now, limit, _ms_of(LEASE), real, ARQ_QUEUE])
         return released, None if following < 0 else _instant(following)
@@ -264,7 +272,7 @@ class Queue:
             under_way = await self._redis.zcard(ARQ_QUEUE)
             first = await self._redis.zrange(f"{PREFIX}due", 0, 0, withscores=True)
         following = _instant(int(first[0][1])) if first else None
-        return bool(under_way) or (following is not None and following <= self._clock()), following
+        return bool(under_way) or (following is not None and following <= self.clock()), following
 
     async def ring(self, within: float) -> None:
         """Waits for the doorbell, `within` seconds at most."""
@@ -274,7 +282,7 @@ class Queue:
     async def claim(self, key: str, token: str) -> Work | None:
         """The record, whose lease counts from now; None if its lease was taken up before, or has passed on."""
         async with redis_or_away():
-            raw: list[bytes] = await self._claim(args=[key, token, _ms(self._clock()), _ms_of(LEASE)])
+            raw: list[bytes] = await self._claim(args=[key, token, _ms(self.clock()), _ms_of(LEASE)])
         if not raw:
             return None
         texts = [text.decode() for text in raw]
@@ -287,14 +295,15 @@ class Queue:
         call = {
             "key": work.key,
             "token": work.token,
-            "now": _ms(self._clock()),
+            "now": _ms(self.clock()),
             "state": result.ending,
-            "due": _due(result.due or self._clock()),
+            "due": _due(result.due or self.clock()),
             "error": result.error,
             "entries": _packed(result.entries),
             "wishes": result.wishes,
             "done": result.done,
             "sent": result.sent,
+            "dropped": result.dropped,
             "notes": _noted(result.noted),
             "refused": result.refused,
             "gone": result.gone,
@@ -317,9 +326,9 @@ def _entries_of(taken: Taken) -> list[Entry]:
         return []
     return [
         Entry(
-            at=delivery.received,
+            at=taken.replayed or delivery.received,
             subject=delivery.subject,
-            stage="webhook",
+            stage="replay" if taken.replayed else "webhook",
             delivery=delivery.id,
             event=delivery.event,
             decisions=tuple(taken.decisions),
@@ -336,7 +345,8 @@ def counted(entries: Iterable[Entry]) -> Counter[str]:
 
 
 def _counted(taken: Taken) -> Counter[str]:
-    return counted(_entries_of(taken)) + Counter([f"source {taken.delivery.source}"])
+    came_in = [] if taken.replayed else [f"source {taken.delivery.source}"]
+    return counted(_entries_of(taken)) + Counter(came_in)
 
 
 def _packed(entries: Sequence[Entry]) -> list[tuple[str, str]]:

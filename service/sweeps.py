@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -12,7 +13,7 @@ import structlog
 from service.actions import Recheck
 from service.contributions import Contribution, Note, contribution_from, notes_of
 from service.current import Current
-from service.engine import Decision, cell_of, evaluate
+from service.engine import Decision, Setting, cell_of, evaluate
 from service.errors import CannotAct, NotFound, TryLater
 from service.events import Due
 from service.facts import Cell, Sprint, Sprints, Team, Ticket
@@ -157,7 +158,7 @@ class Sweeper:
     async def _looks(self, situation: Situation, now: datetime) -> list[Wish]:
         """The looks that a subject needs: where a rule would act, or where something changed since it looked last."""
         subject = situation.subject
-        stamp, looked = stamp_of(subject, situation.sprints), await self.ledger.looked(subject.key)
+        looked = await self.ledger.looked(subject.key)
         book, cell = self.current.book, cell_of(subject, self.team)
         modes = [(rule.name, book.setting(rule.name, cell.name if cell else "").mode) for rule in book.rules]
         standings = await self.ledger.standings(modes, subject.key)
@@ -166,18 +167,23 @@ class Sweeper:
         for rule, standing in standings.items():
             known = replace(situation, said=standing.said, done=standing.done, commitments=commitments)
             for decision in evaluate(due, known, team=self.team, book=book, now=now, only=rule):
-                if _needs_look(decision, standing.next_look, is_new=looked.get(rule) != stamp):
-                    settle = book.setting(rule, decision.cell).settle
-                    wishes.append(look(decision, _last_edit(subject, now, settle), settle))
+                setting = book.setting(rule, decision.cell)
+                is_new = looked.get(rule) != stamp_of(subject, situation.sprints, setting)
+                if _needs_look(decision, standing.next_look, is_new=is_new):
+                    wishes.append(look(decision, _last_edit(subject, now, setting.settle), setting.settle))
         return wishes
 
 
-def stamp_of(subject: Subject, sprints: Sprints) -> str:
-    """What tells whether anything may have changed since a look: the ticket's last update, the sprints around it."""
+def stamp_of(subject: Subject, sprints: Sprints, setting: Setting) -> str:
+    """What tells whether a look may find anything new.
+
+    That is how the rule is set, and of a ticket its last update and the sprints around it.
+    """
+    rule = hashlib.sha256(f"{setting}".encode()).hexdigest()[:8]
     if isinstance(subject, Contribution):
-        return ""
+        return rule
     around = (sprints.active, sprints.next, sprints.stretch_goals)
-    return f"{subject.known().get('updated_at')} {' '.join(str(one.id if one else '-') for one in around)}"
+    return f"{subject.known().get('updated_at')} {' '.join(str(one.id if one else '-') for one in around)} {rule}"
 
 
 def _last_edit(subject: Subject, now: datetime, settle: timedelta) -> datetime:

@@ -21,10 +21,11 @@ _MODE: Final = TypeAdapter(Mode)
 class Tuning(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What was changed of one rule; what is None or not among the params holds as it is configured.
 
-    settle: as `parse_duration` reads it; params: JSON values by name.
+    mode: one of Mode's, as far as this version knows it; settle: as `parse_duration` reads it; params: JSON values by
+    name.
     """
 
-    mode: Mode | None = None
+    mode: str | None = None
     settle: str | None = None
     params: Mapping[str, Any] = {}
 
@@ -60,13 +61,15 @@ def changed(before: Tuning, wish: Mapping[str, Any], rule: Rule) -> Tuning:
 
     Raises CannotTuneError that names each key with a wrong value, and each parameter that the rule does not have.
     """
-    mode, settle = wish.get("mode", before.mode), wish.get("settle", before.settle)
-    params = {**before.params, **(wish.get("params") or {})}
-    after = Tuning(mode=mode, settle=settle, params={key: value for key, value in params.items() if value is not None})
-    mistakes = [*_mistakes_of(after), *_mistaken(rule, wish.get("params") or {})]
+    mistakes = [*_mistakes_of(wish), *_mistaken(rule, wish.get("params") or {})]
     if mistakes:
         raise CannotTuneError(*mistakes)
-    return after
+    params = {**before.params, **(wish.get("params") or {})}
+    return Tuning(
+        mode=wish.get("mode", before.mode),
+        settle=_as_text(wish["settle"]) if "settle" in wish else before.settle,
+        params={name: value for name, value in params.items() if value is not None},
+    )
 
 
 def shown(setting: Setting) -> dict[str, Any]:
@@ -83,11 +86,18 @@ def _settings(rule: Rule, book: Rulebook, own: Mapping[str, Tuning]) -> Iterator
         yield cell, setting
 
 
+def _as_text(settle: Any) -> str | None:
+    """The same span in the words that everybody writes; 0 is one too."""
+    return None if settle is None else format_duration(_SETTLE.validate_python(settle))
+
+
 def _overlaid(rule: Rule, setting: Setting, tuning: Tuning) -> Setting:
-    is_sound = not _mistakes_of(tuning)
+    wrong = {mistake.key for mistake in _mistakes_of({"mode": tuning.mode, "settle": tuning.settle})}
+    mode = None if "mode" in wrong else tuning.mode
+    settle = None if "settle" in wrong else tuning.settle
     return Setting(
-        mode=tuning.mode if tuning.mode and is_sound else setting.mode,
-        settle=_SETTLE.validate_python(tuning.settle) if tuning.settle and is_sound else setting.settle,
+        mode=setting.mode if mode is None else _MODE.validate_python(mode),
+        settle=setting.settle if settle is None else _SETTLE.validate_python(settle),
         params=_params(rule, setting.params, tuning.params),
     )
 
@@ -99,11 +109,12 @@ def _params(rule: Rule, base: RuleParams, changes: Mapping[str, Any]) -> RulePar
     return rule.params.model_validate({**base.model_dump(), **sound})
 
 
-def _mistakes_of(tuning: Tuning) -> Iterator[Mistake]:
-    for key, value, kind in (("mode", tuning.mode, _MODE), ("settle", tuning.settle, _SETTLE)):
+def _mistakes_of(wish: Mapping[str, Any]) -> Iterator[Mistake]:
+    """What is wrong with a new mode and settle time."""
+    for key, kind in (("mode", _MODE), ("settle", _SETTLE)):
         try:
-            if value is not None:
-                kind.validate_python(value, strict=True)
+            if wish.get(key) is not None:
+                kind.validate_python(wish[key], strict=True)
         except ValidationError as error:
             yield Mistake(key, sentence(error.errors(include_url=False, include_input=False)[0], ()))
 

@@ -38,6 +38,7 @@ from service.ledger import Contributed, Effect, Entry, Ledger, Site
 from service.pings import Pings
 from service.queue import ARQ_QUEUE, LEASE, Queue, Result, Wish, Work, look_again, perform, site, sweep
 from service.rules._base import Context, Rule, RuleParams, Verdict
+from service.steering import Actor, steering
 from service.sweeps import Sweeper
 from service.texts import Message, item, paragraph, small
 from service.worker import JOB_SECONDS
@@ -47,6 +48,7 @@ from tests.test_effects import FakeChat, FakeJira, Killed
 
 RULE = "testing"
 NOW = datetime(2026, 11, 3, 9, 0, tzinfo=UTC)
+OFF = "the rule is not on any more, so nothing was done"
 ALWAYS = Attention(pings_a_day=100, quiet_from=time(), quiet_until=time())
 FOUND = Site(fields=FieldMap(reviewer="customfield_7"), jira_bot=("acc-crafty",))
 
@@ -98,10 +100,17 @@ class ReadableJira(FakeJira):
 Check = Callable[[Any, Context], Verdict]
 
 
+class Params(RuleParams):
+    """What can be tuned of the rule."""
+
+    question: str = "Who reviews it?"
+    hours: int = 5
+
+
 def book_of(check: Check, mode: Mode = "on", *, about: Any = Ticket, settle: timedelta = timedelta(0)) -> Rulebook:
     """A rulebook of one rule."""
-    rule = Rule(RULE, frozenset({TicketChanged, Due}), RuleParams, check, "Tests.", subject=about)
-    return Rulebook((rule,), {RULE: {"": Setting(mode, settle, RuleParams())}})
+    rule = Rule(RULE, frozenset({TicketChanged, Due}), Params, check, "Tests.", subject=about)
+    return Rulebook((rule,), {RULE: {"": Setting(mode, settle, Params())}})
 
 
 class FaultyQueue(Queue):
@@ -146,10 +155,14 @@ class Crafty:
         self.queue = FaultyQueue(self.redis, self.clock)
 
     @property
+    def current(self) -> Current:
+        """What a process that has just started evaluates by."""
+        return Current(self.ledger, book_of(self.decide, self.mode, about=self.about, settle=self.settle))
+
+    @property
     def jobs(self) -> Jobs:
         gatherer = Gatherer(self.jira, self.readers, self.team, self.ledger)
-        book = book_of(self.decide, self.mode, about=self.about, settle=self.settle)
-        current = Current(self.ledger, book)
+        current = self.current
         return Jobs(
             queue=self.queue,
             ledger=self.ledger,
@@ -171,6 +184,11 @@ class Crafty:
         if isinstance(self.found, CraftyError):
             raise self.found
         return self.found
+
+    async def tune(self, cell: str = "", **wish: Any) -> None:
+        """Sets the rule as an admin does, at another process."""
+        admin = steering(self.redis, self.clock, self.current, [cell.name for cell in self.team.cells])
+        await admin.tune(RULE, cell, wish, Actor("ada", "cli"))
 
     async def look(self, verdict: Verdict, subject: str = "SE-1") -> None:
         """Looks at a ticket with that verdict, and does all that follows at once."""
@@ -846,3 +864,135 @@ async def test_a_sweep_that_fails_comes_again(crafty: Crafty, clock: SetClock, f
         await crafty.work_off()
     assert await crafty.next_due() == clock() + timedelta(minutes=minutes)
     assert await crafty.dead_letters() == []
+
+
+# Rules that admins set while work is under way
+
+
+async def run(crafty: Crafty) -> tuple[str, str]:
+    """Releases the one piece of work that is due, and says which it is."""
+    await crafty.queue.release(1)
+    ((key, token),) = await crafty.leases()
+    return key, token
+
+
+async def test_what_was_wanted_before_the_rule_was_turned_off_is_not_done_and_says_why(crafty: Crafty) -> None:
+    for action in (ask(), tell(), MoveToBacklog(ticket="SE-1")):
+        await crafty.want(action)
+    await crafty.tune(mode="off")
+    await crafty.work_off()
+    assert (crafty.comments, crafty.chat.messages) == ([], [])
+    assert await crafty.effects() == [("skipped", OFF)] * 3
+    assert await crafty.ledger.done_by(RULE, "SE-1") == frozenset()
+
+
+async def test_what_was_wanted_before_the_rule_went_into_dry_run_is_not_done(crafty: Crafty) -> None:
+    await crafty.want(ask())
+    await crafty.tune(mode="dry-run")
+    await crafty.work_off()
+    assert crafty.comments == []
+    assert ("skipped", OFF) in await crafty.effects()
+
+
+@pytest.mark.parametrize(("cell", "is_done"), [("Serenity", False), ("Falcon", True)])
+async def test_what_is_off_in_a_cell_is_done_in_the_others(crafty: Crafty, cell: str, is_done: bool) -> None:
+    crafty.team = team('\n[[cells]]\nname = "Falcon"\nprojects = ["FA"]\nboard = 13\n')
+    await crafty.want(ask())
+    await crafty.tune(cell, mode="off")
+    await crafty.work_off()
+    assert bool(crafty.comments) is is_done
+
+
+async def test_turned_on_again_the_sweep_finds_what_was_left_undone(crafty: Crafty) -> None:
+    crafty.verdict = Verdict.act("it is wanted", ask(), tell())
+    for action in (ask(), tell()):
+        await crafty.want(action)
+    await crafty.tune(mode="off")
+    await crafty.work_off()
+    await crafty.tune(mode="on")
+    crafty.jira.tickets.pop("SE-2")
+    await crafty.work_off()
+    assert (crafty.comments, len(crafty.chat.messages)) == (["Who reviews it?"], 1)
+
+
+async def test_what_a_tuned_rule_is_looked_at_for_is_decided_by_the_new_parameter(crafty: Crafty) -> None:
+    def check(_: Any, ctx: Context) -> Verdict:
+        return Verdict.act("it is wanted", ask(ctx.params.question, f"missing {ctx.params.question}"))
+
+    jobs = replace(crafty.jobs, current=Current(crafty.ledger, book_of(check)))
+    for question in ("Who reviews it?", "Who could?"):
+        await crafty.tune(params={"question": question})
+        await crafty.redis.delete("crafty:due")
+        await crafty.queue.want(look_again(RULE, "SE-1", crafty.clock()))
+        await jobs.work(*await run(crafty))
+        await jobs.work(*await run(crafty))
+        assert crafty.comments == [question]
+
+
+async def test_work_that_finds_a_newer_version_reads_it_before_it_decides(crafty: Crafty) -> None:
+    jobs = crafty.jobs
+    await jobs.current.reload()
+    await crafty.want(ask())
+    leased = await run(crafty)
+    await crafty.tune(mode="off")
+    await jobs.work(*leased)
+    assert crafty.comments == []
+    assert jobs.current.version == (await crafty.ledger.site())[1]
+
+
+async def test_a_line_of_a_rule_that_is_off_is_left_out_and_says_why(crafty: Crafty, clock: SetClock) -> None:
+    crafty.team = team('\n[[cells]]\nname = "Falcon"\nprojects = ["FA"]\nboard = 13\n')
+    at = clock() + timedelta(minutes=10)
+    for subject in ("SE-1", "FA-1"):
+        await crafty.want(digest(at, f"{subject} has no estimate"), subject)
+    await crafty.tune("Falcon", mode="off")
+    clock.now = at
+    await crafty.work_off()
+    ((_, _, text),) = crafty.chat.messages
+    assert ("SE-1" in text, "FA-1" in text) == (True, False)
+    assert await crafty.effects("SE-1") == [("done", "told Sam in chat")]
+    assert await crafty.effects("FA-1") == [("skipped", OFF)]
+
+
+async def test_a_list_with_nothing_but_lines_of_a_rule_that_is_off_is_not_sent(crafty: Crafty, clock: SetClock) -> None:
+    for subject in ("SE-1", "SE-2"):
+        await crafty.want(digest(clock()), subject)
+    await crafty.tune(mode="off")
+    await crafty.work_off()
+    assert crafty.chat.messages == []
+    assert [await crafty.effects(subject) for subject in ("SE-1", "SE-2")] == [[("skipped", OFF)]] * 2
+
+
+async def test_a_line_that_was_left_out_is_sent_when_the_rule_is_on_again(crafty: Crafty, clock: SetClock) -> None:
+    crafty.jira.tickets.pop("SE-2")
+    crafty.verdict = Verdict.act("it is wanted", digest(clock(), "SE-1 has no estimate"))
+    await crafty.want(digest(clock(), "SE-1 has no estimate"))
+    await crafty.tune(mode="off")
+    await crafty.work_off()
+    await crafty.tune(mode="on")
+    await crafty.work_off()
+    ((_, _, text),) = crafty.chat.messages
+    assert "SE-1 has no estimate" in text
+
+
+async def test_a_cells_setting_counts_for_the_contributions_that_it_looks_after(watching: Crafty) -> None:
+    await watching.want(CREATE, KEY)
+    await watching.tune("Serenity", mode="off")
+    await watching.work_off()
+    assert watching.jira.created == {}
+    assert ("skipped", OFF) in await watching.effects(KEY)
+
+
+async def test_a_cells_setting_counts_for_tickets_of_the_contributions_project_that_it_looks_after(
+    crafty: Crafty,
+) -> None:
+    crafty.about = Contribution
+    serenity = replace(crafty.team.cells[0], contribution_projects=frozenset({"OSPR"}))
+    crafty.team = replace(crafty.team, cells=(serenity,))
+    opened = Note(what="opened", at=NOW, by=SAM, title="x", url="https://x.example/1", kind="ticket")
+    await crafty.ledger.keep_notes(Contributed(key="OSPR-1", place="OSPR", notes=(opened,)))
+    await crafty.want(tell(), "OSPR-1")
+    await crafty.tune("Serenity", mode="off")
+    await crafty.work_off()
+    assert crafty.chat.messages == []
+    assert ("skipped", OFF) in await crafty.effects("OSPR-1")

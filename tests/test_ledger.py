@@ -14,6 +14,7 @@ from service.facts import Person, Said
 from service.jira_shapes import FieldMap
 from service.ledger import Case, Contributed, Delivery, Effect, Entry, Ledger, Site, Standing, redis_or_away
 from service.queue import Queue, Result, Taken, look_again
+from service.rules._base import Outcome
 from tests.builders import NEXT, RUNNING
 from tests.conftest import SetClock
 
@@ -280,3 +281,136 @@ def test_an_account_of_ours_counts_in_its_own_system(person: Person, is_ours: bo
     site = Site(jira_bot=("acc-crafty",), github_bot="crafty-bot", discourse_bot="crafty")
     assert site.is_ours(person) is is_ours
     assert site.bots == {"acc-crafty", "crafty-bot", "crafty"}
+
+
+# Pages, and what came in
+
+
+def delivery(name: str, source: str = "jira", at: datetime = NOON) -> Delivery:
+    return Delivery(id=name, source=source, event="x", subject="SE-1", received=at)
+
+
+async def take(
+    redis: Redis, clock: SetClock, name: str, source: str = "jira", decisions: tuple[Decision, ...] = ()
+) -> None:
+    """Stores a delivery that comes in now."""
+    taken = Taken(delivery=delivery(name, source, clock()), body=name.encode(), marks=[name], decisions=decisions)
+    await Queue(redis, clock).ingest(taken, "0")
+
+
+async def test_deliveries_are_read_in_pages_newest_first(ledger: Ledger, redis: Redis, clock: SetClock) -> None:
+    for number in range(5):
+        await take(redis, clock, f"d-{number}")
+        clock.advance(seconds=1)
+    pages = [[one.id for one in await ledger.deliveries(first, 2)] for first in (0, 2, 4, 6)]
+    assert pages == [["d-4", "d-3"], ["d-2", "d-1"], ["d-0"], []]
+
+
+async def test_a_page_leaves_out_what_is_not_stored_any_more(ledger: Ledger, redis: Redis, clock: SetClock) -> None:
+    for name in ("d-1", "d-2"):
+        await take(redis, clock, name)
+        clock.advance(seconds=1)
+    await redis.delete("crafty:delivery:d-1")
+    assert [one.id for one in await ledger.deliveries(0, 10)] == ["d-2"]
+    assert [one.id async for one, _ in ledger.deliveries_since(NOON - timedelta(days=1))] == ["d-2"]
+    assert await ledger.delivery("d-1") is None
+    assert [await ledger.was_taken(name) for name in ("d-1", "d-2", "d-3")] == [True, True, False]
+
+
+@pytest.mark.parametrize(("seconds", "found"), [(0, ["d-0", "d-1", "d-2"]), (1, ["d-1", "d-2"]), (3, [])])
+async def test_deliveries_since_a_moment_come_oldest_first_with_their_bodies(
+    ledger: Ledger, redis: Redis, clock: SetClock, seconds: int, found: list[str]
+) -> None:
+    start = clock()
+    for number in range(3):
+        await take(redis, clock, f"d-{number}")
+        clock.advance(seconds=1)
+    read = [(one.id, body) async for one, body in ledger.deliveries_since(start + timedelta(seconds=seconds))]
+    assert read == [(name, name.encode()) for name in found]
+
+
+async def test_many_deliveries_are_read_whole(ledger: Ledger, redis: Redis, clock: SetClock) -> None:
+    for number in range(450):
+        await take(redis, clock, f"d-{number:03}")
+    read = [one.id async for one, _ in ledger.deliveries_since(clock())]
+    assert read == [f"d-{number:03}" for number in range(450)]
+
+
+@pytest.mark.parametrize("subject", ["SE-1", None])
+async def test_entries_are_read_in_pages_newest_first(
+    ledger: Ledger, redis: Redis, clock: SetClock, subject: str | None
+) -> None:
+    await end_with(redis, clock, Result(ending="done", entries=[effect(number) for number in range(5)]))
+    first = await ledger.entries(subject, "+", 2)
+    second = await ledger.entries(subject, first[-1][0], 2)
+    third = await ledger.entries(subject, second[-1][0], 2)
+    assert [entry for _, entry in (*first, *second, *third)] == [effect(number) for number in (4, 3, 2, 1, 0)]
+    assert await ledger.entries(subject, third[-1][0], 2) == []
+
+
+async def test_it_is_known_when_each_source_delivered_last(ledger: Ledger, redis: Redis, clock: SetClock) -> None:
+    first = clock()
+    await take(redis, clock, "d-1", "github")
+    await take(redis, clock, "d-2")
+    second = clock.advance(hours=1)
+    await take(redis, clock, "d-3")
+    assert await ledger.last_deliveries() == {"github": first, "jira": second}
+
+
+# Counts
+
+
+def decided(outcome: Outcome, rule: str = RULE) -> Decision:
+    return Decision(rule=rule, subject="SE-1", cell="Serenity", mode="on", outcome=outcome, reason="because", facts={})
+
+
+async def test_what_happens_is_counted_by_rule_and_outcome_by_result_and_by_source(
+    ledger: Ledger, redis: Redis, clock: SetClock
+) -> None:
+    await take(redis, clock, "d-1", decisions=(decided("act"), decided("pass", "green-ticket")))
+    await take(redis, clock, "d-2", decisions=(decided("act"),))
+    await take(redis, clock, "d-3", "github")
+    look = Entry(at=NOON, subject="SE-1", stage="look", decisions=(decided("wait"),))
+    await end_with(redis, clock, Result(ending="done", entries=[look, effect(1), effect(2)]))
+    assert await ledger.counts(clock()) == {
+        "missing-reviewer act": 2,
+        "missing-reviewer wait": 1,
+        "missing-reviewer effect done": 2,
+        "green-ticket pass": 1,
+        "source jira": 2,
+        "source github": 1,
+    }
+
+
+async def test_a_duplicate_counts_nothing(ledger: Ledger, redis: Redis, clock: SetClock) -> None:
+    for _ in range(3):
+        await take(redis, clock, "d-1", decisions=(decided("act"),))
+    assert await ledger.counts(clock()) == {"missing-reviewer act": 1, "source jira": 1}
+
+
+async def test_work_whose_lease_passed_on_counts_nothing(ledger: Ledger, redis: Redis, clock: SetClock) -> None:
+    queue = Queue(redis, clock)
+    await queue.want(look_again(RULE, "SE-1", clock()))
+    await queue.release(1)
+    work = await queue.claim(f"look:{RULE}:SE-1", (await redis.get("crafty:leases")).decode())
+    assert work is not None
+    clock.advance(minutes=3)
+    await queue.release(1)
+    assert not await queue.finish(work, Result(ending="done", entries=[effect(1)]))
+    assert await ledger.counts(clock()) == {}
+
+
+@pytest.mark.parametrize(
+    ("passed", "is_counted"),
+    [
+        pytest.param(timedelta(0), True, id="now"),
+        pytest.param(timedelta(hours=23, minutes=59), True, id="within the last 24 hours"),
+        pytest.param(timedelta(hours=24), True, id="24 hours ago"),
+        pytest.param(timedelta(hours=25), False, id="longer ago"),
+    ],
+)
+async def test_counts_are_those_of_a_day(
+    ledger: Ledger, redis: Redis, clock: SetClock, passed: timedelta, is_counted: bool
+) -> None:
+    await take(redis, clock, "d-1")
+    assert await ledger.counts(clock() + passed) == ({"source jira": 1} if is_counted else {})

@@ -17,7 +17,7 @@ from service import store
 from service.actions import Comment, Digest, EditComment, MoveToBacklog, Recheck
 from service.engine import Decision, Mode
 from service.errors import RedisAway
-from service.ledger import Case, Delivery, Entry, Ledger, Site
+from service.ledger import Case, Delivery, Entry, Ledger, Site, kept_as
 from service.queue import (
     ARQ_QUEUE,
     LEASE,
@@ -840,6 +840,49 @@ async def test_a_digest_that_is_tried_again_has_the_same_lines(
     await queue.finish(again, Result(ending="done", sent=[f"{RULE} SE-1"]))
     following = await only(queue, redis)
     assert list(await ledger.lines(following.key)) == [f"{RULE} SE-2"]
+
+
+async def test_a_line_that_was_dropped_may_be_wanted_again_and_one_that_went_out_may_not(
+    queue: Queue, redis: Redis, ledger: Ledger, clock: SetClock
+) -> None:
+    wishes = [perform(digest(subject, clock()), RULE, subject, clock()) for subject in ("SE-1", "SE-2")]
+    names = [f"{RULE} SE-1", f"{RULE} SE-2"]
+    await queue.want(*wishes)
+    work = await only(queue, redis)
+    assert sorted(await ledger.lines(work.key)) == names
+    await queue.finish(work, Result(ending="done", sent=names[:1], dropped=names[1:]))
+    assert await queue.release(1) == (0, None)
+    await queue.want(*wishes)
+    work = await only(queue, redis)
+    assert list(await ledger.lines(work.key)) == names[1:]
+
+
+# Versions
+
+
+async def test_work_knows_the_version_to_decide_by(queue: Queue, redis: Redis, ledger: Ledger, clock: SetClock) -> None:
+    await queue.want(look_again(RULE, "SE-1", clock()))
+    work = await only(queue, redis)
+    assert work.version == "0"
+    await queue.finish(work, Result(ending="waiting", due=clock()))
+    await ledger.keep_site(Site(jira_bot=("acc-crafty",)))
+    assert (await only(queue, redis)).version == "1"
+
+
+# What a rehearsal leaves behind
+
+
+async def test_a_rehearsal_is_kept_apart_from_what_was_done(
+    queue: Queue, redis: Redis, ledger: Ledger, clock: SetClock
+) -> None:
+    await queue.want(look_again(RULE, "SE-1", clock()))
+    case = Case(rule=RULE, subject="SE-1", comment="", occasion="s", state="missing", at=clock(), turns=0, open=True)
+    result = Result(ending="done", case=case, done={"a key": "done"}, rehearsed=True)
+    await queue.finish(await only(queue, redis), result)
+    shadow = kept_as(RULE, "dry-run")
+    assert (await ledger.case(shadow, "SE-1"), await ledger.done_by(shadow, "SE-1")) == (case, frozenset({"a key"}))
+    assert (await ledger.case(RULE, "SE-1"), await ledger.done_by(RULE, "SE-1")) == (None, frozenset())
+    assert (await ledger.is_done("a key"), await ledger.asking()) == (False, frozenset())
 
 
 def test_the_next_look_is_the_earliest_recheck() -> None:

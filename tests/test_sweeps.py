@@ -519,3 +519,55 @@ async def test_a_place_that_cannot_be_read_is_told_to_admins_and_the_others_are_
     for _ in range(2):
         assert await crafty.looks() == ["CON-5"]
     assert await crafty.ledger.warnings() == warnings
+
+
+# What admins change
+
+
+def since_when(about: Ticket, ctx: Context) -> Verdict:
+    """Waits for a moment that follows from what a search leaves out, and from a parameter."""
+    at = about.entered_status_at + timedelta(hours=ctx.params.hours + 24)
+    return Verdict.wait("not yet", Recheck(subject=about.key, at=at))
+
+
+async def planned(crafty: Sweeping) -> datetime | None:
+    """When the rule looks at SE-1 next."""
+    return (await crafty.ledger.standings([(RULE, "on")], "SE-1"))[RULE].next_look
+
+
+@pytest.mark.parametrize(
+    "wishes",
+    [
+        pytest.param([{"params": {"hours": 2}}], id="a parameter"),
+        pytest.param([{"mode": "dry-run"}], id="rehearsed from now on"),
+        pytest.param([{"mode": "dry-run"}, {"mode": "on"}], id="rehearsed before"),
+        pytest.param([{"mode": "off"}, {"mode": "on"}], id="off before"),
+    ],
+)
+async def test_what_admins_change_is_looked_at_anew(crafty: Sweeping, wishes: list[dict[str, Any]]) -> None:
+    crafty.check = lambda about, _: Verdict.wait(f"not since {about.entered_status_at}")
+    assert await crafty.sweep_and_look() == ["SE-1"]
+    assert await crafty.sweep_and_look() == []
+    for wish in wishes[:-1]:
+        await crafty.tune(**wish)
+        await crafty.queue.want(look_again(RULE, "SE-1", crafty.clock()))
+        await crafty.work_off()
+    before = crafty.jira.reads
+    await crafty.tune(**wishes[-1])
+    await crafty.work_off()
+    assert crafty.jira.reads == before + 1
+    newest, *_ = await crafty.ledger.timeline("SE-1")
+    assert newest.decisions[0].mode == wishes[-1].get("mode", "on")
+
+
+@pytest.mark.parametrize(("hours", "is_sooner"), [(1, True), (9, False)])
+async def test_a_planned_look_follows_a_changed_parameter(crafty: Sweeping, hours: int, is_sooner: bool) -> None:
+    crafty.check = since_when
+    await crafty.sweep_and_look()
+    before = await planned(crafty)
+    await crafty.tune(params={"hours": hours})
+    await crafty.work_off()
+    after = await planned(crafty)
+    assert before is not None
+    assert after == before + timedelta(hours=hours - 5)
+    assert (after < before) is is_sooner

@@ -50,13 +50,17 @@ class Doorkeeper:
     viewers: tuple[AccessToken, ...]
 
     async def admit(self, token: str, origin: str) -> Visitor:
-        """Who shows this token; raises WrongTokenError, TooManyGuessesError or RedisAway."""
+        """Who shows this token; raises WrongTokenError, TooManyGuessesError or RedisAway.
+
+        token: "" where none is shown, which is no guess; origin: the address that it comes from.
+        """
         await self._check_guesses(origin)
         visitor = self._known(token, origin)
-        if visitor is None:
+        if visitor:
+            return visitor
+        if token:
             await self._count_guess(origin)
-            raise WrongTokenError("that token is nobody's; an admin finds the tokens in CRAFTY_ADMIN_TOKENS")
-        return visitor
+        raise WrongTokenError("a token is missing, or nobody's; an admin finds the tokens in CRAFTY_ADMIN_TOKENS")
 
     def role_of(self, name: str) -> Role | None:
         """The role of whoever the settings call so today, None where they know nobody of that name."""

@@ -21,13 +21,16 @@ if call.case then
   local case = P .. 'case:' .. kept_as
   redis.call('HSET', case, unpack(call.case))
   redis.call('EXPIRE', case, 120 * DAY)
-  if not call.rehearsed then
+  if call.rehearsed then -- events wake a rehearsal that asks, as they wake a rule that does
+    if redis.call('HGET', case, 'open') == '1' then redis.call('HSET', P .. 'case:' .. own, 'open', '1') end
+    redis.call('EXPIRE', P .. 'case:' .. own, 120 * DAY)
+  else
     redis.call(redis.call('HGET', case, 'open') == '1' and 'SADD' or 'SREM', P .. 'open', own)
   end
 end
 if call.moved then
   local to = record[5] .. ':' .. call.moved
-  for _, kind in ipairs({ 'case:', 'acts:' }) do
+  for _, kind in ipairs({ 'case:', 'acts:', 'case:dry-run ', 'acts:dry-run ' }) do
     local from = P .. kind .. own
     if redis.call('EXISTS', from) == 1 then redis.call('RENAMENX', from, P .. kind .. to) end
   end
@@ -40,9 +43,13 @@ if call.looked then
   redis.call('HSET', P .. 'looked:' .. record[6], record[5], call.looked)
   redis.call('EXPIRE', P .. 'looked:' .. record[6], 120 * DAY)
 end
+for _, lines in ipairs({ call.sent, call.dropped }) do
+  for _, line in ipairs(lines) do
+    redis.call('HDEL', P .. 'sending:' .. call.key, line)
+    redis.call('HDEL', P .. 'lines:' .. call.key, line)
+  end
+end
 for _, line in ipairs(call.sent) do
-  redis.call('HDEL', P .. 'sending:' .. call.key, line)
-  redis.call('HDEL', P .. 'lines:' .. call.key, line)
   redis.call('SET', P .. 'done:' .. call.key .. ':' .. line, '1', 'EX', 120 * DAY)
 end
 
