@@ -2,14 +2,14 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help setup demo test lint format bench lock clean
+.PHONY: help setup demo test lint format bench screenshots lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
 ARGS ?=
 
 help: ## Say what there is
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(VENV)/.ready ## Set everything up; quiet when nothing is to do
 	@:
@@ -33,8 +33,11 @@ lint: setup ## Formatter check, linter, strict type check, walls
 format: setup ## Format the code and mend what the linter can
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
 
-bench: setup ## Measure ingest and pick-up against bare baselines (ARGS=--short for a quick look)
+bench: setup ## Measure ingest and pick-up against bare baselines (ARGS=--short for a quick look, --backtest)
 	@$(BIN)/python -m bench $(ARGS)
+
+screenshots: setup ## Play the demo's story and take the pictures of docs/console.md (needs Chromium)
+	@$(BIN)/python -m tests.browser.screenshots
 
 lock: ## Resolve the dependencies anew (needs uv)
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

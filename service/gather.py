@@ -65,35 +65,20 @@ class Gatherer:
         Raises TryLater as long as the site's fields are not found out: a missing field would look like an empty one.
         """
         if not is_issue_key(subject) and not subject.isdecimal():
-            return await self._around(rule, await self._contribution(subject), book)
+            return await around(self._ledger, self._team, rule, await self._contribution(subject), book)
         jira = await self.jira()
         ticket = await jira.ticket(subject)
         if rule.subject is Contribution:
-            return await self._around(rule, await self._contributed_ticket(ticket), book)
+            return await around(self._ledger, self._team, rule, await self._contributed_ticket(ticket), book)
         cell = self._team.cell_of(ticket.project)
         if cell is None:
             return Situation(ticket)
         known = ticket.having(epic_owner=await self._epic_owner(jira, ticket))
         return replace(
-            await self._around(rule, known, book),
+            await around(self._ledger, self._team, rule, known, book),
             sprints=await self._sprints_around(jira, cell, ticket),
             reviews_taken=await self._reviews_taken(ticket),
             commitments=await self._ledger.commitments(ticket.key),
-        )
-
-    async def _around(self, rule: Rule, subject: Ticket | Contribution, book: Rulebook) -> Situation:
-        site, _ = await self._ledger.site()
-        cell = cell_of(subject, self._team)
-        mode = book.setting(rule.name, cell.name if cell else "").mode
-        kept = kept_as(rule.name, mode)
-        return Situation(
-            subject,
-            sprints=cell.sprints_among(await self._ledger.sprints_seen(cell.name)) if cell else Sprints(),
-            said=await self._ledger.said(kept, subject.key),
-            done=await self._ledger.done_by(kept, subject.key),
-            refused=await self._ledger.refused(rule.name, subject.key),
-            told=await self._ledger.told(subject.key),
-            bot=site.bots if site else frozenset(),
         )
 
     async def _contribution(self, key: str) -> Contribution:
@@ -169,6 +154,23 @@ class Gatherer:
     async def _reviews_taken(self, ticket: Ticket) -> dict[str, int]:
         running = ticket.running_sprint
         return await self._ledger.reviews_taken(running.id) if running else {}
+
+
+async def around(ledger: Ledger, team: Team, rule: Rule, subject: Ticket | Contribution, book: Rulebook) -> Situation:
+    """What is stored that `rule`, as `book` sets it, needs to know of a subject."""
+    site, _ = await ledger.site()
+    cell = cell_of(subject, team)
+    mode = book.setting(rule.name, cell.name if cell else "").mode
+    kept = kept_as(rule.name, mode)
+    return Situation(
+        subject,
+        sprints=cell.sprints_among(await ledger.sprints_seen(cell.name)) if cell else Sprints(),
+        said=await ledger.said(kept, subject.key),
+        done=await ledger.done_by(kept, subject.key),
+        refused=await ledger.refused(rule.name, subject.key),
+        told=await ledger.told(subject.key),
+        bot=site.bots if site else frozenset(),
+    )
 
 
 async def find_out(jira: JiraReader | None, readers: Readers, names: dict[str, str]) -> Site:

@@ -1,4 +1,5 @@
--- Stores a delivery with its decisions and the looks that follow, or nothing at all.
+-- Stores a delivery with its decisions and the looks that follow, or nothing at all; of one that is replayed, which is not
+-- new, only these decisions and looks.
 -- ARGV: the call as JSON; the delivery's body, packed.
 -- Returns {'stale', version} | {'duplicate', id} | {'stored'}.
 
@@ -6,25 +7,27 @@ local call = cjson.decode(ARGV[1])
 local version = redis.call('GET', P .. 'version') or '0'
 if version ~= call.version then return { 'stale', version } end
 
-for _, mark in ipairs(call.marks) do
-  local first = redis.call('GET', P .. 'seen:' .. mark)
-  if first then return { 'duplicate', first } end
-end
-for _, mark in ipairs(call.marks) do
-  redis.call('SET', P .. 'seen:' .. mark, call.id, 'EX', 8 * DAY)
-end
+if call.is_new then
+  for _, mark in ipairs(call.marks) do
+    local first = redis.call('GET', P .. 'seen:' .. mark)
+    if first then return { 'duplicate', first } end
+  end
+  for _, mark in ipairs(call.marks) do
+    redis.call('SET', P .. 'seen:' .. mark, call.id, 'EX', 8 * DAY)
+  end
 
-local delivery = P .. 'delivery:' .. call.id
-redis.call('HSET', delivery, 'record', call.record, 'body', ARGV[2])
-redis.call('EXPIRE', delivery, 30 * DAY)
-redis.call('ZADD', P .. 'deliveries', call.now, call.id)
-redis.call('ZREMRANGEBYSCORE', P .. 'deliveries', '-inf', call.now - 60 * DAY * 1000)
+  local delivery = P .. 'delivery:' .. call.id
+  redis.call('HSET', delivery, 'record', call.record, 'body', ARGV[2])
+  redis.call('EXPIRE', delivery, 30 * DAY)
+  redis.call('ZADD', P .. 'deliveries', call.now, call.id)
+  redis.call('ZREMRANGEBYSCORE', P .. 'deliveries', '-inf', call.now - 60 * DAY * 1000)
+  redis.call('HSET', P .. 'last-delivery', call.source, call.now)
+end
 
 for _, entry in ipairs(call.entries) do remember(entry[1], entry[2]) end
 
 note(call.notes)
 count(call.counts, call.now)
-redis.call('HSET', P .. 'last-delivery', call.source, call.now)
 for _, name in ipairs(call.outdated) do redis.call('DEL', P .. 'cache:' .. name) end
 
 local woken = false

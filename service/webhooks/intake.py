@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -12,7 +12,7 @@ import structlog
 
 from service.commands import commands_in
 from service.current import Current
-from service.engine import Decision, evaluate
+from service.engine import Decision, Rulebook, evaluate
 from service.errors import Rejected
 from service.events import (
     CommentPosted,
@@ -24,7 +24,7 @@ from service.events import (
     TicketDeleted,
 )
 from service.facts import Team
-from service.ledger import Contributed, Delivery
+from service.ledger import Contributed, Delivery, Site
 from service.queue import Queue, StaleRules, Taken, Wish, look, look_again, sweep
 from service.settings import Settings
 from service.webhooks.sources import Posted, Source, Sources, situations
@@ -67,9 +67,24 @@ class Intake:
         source = self._sources.source(name)
         if not source.is_genuine(posted):
             raise Rejected(401, "the signature is missing or was not made with a secret that Crafty knows")
+        return await self._by_standing_rules(lambda: self._store(name, source, posted))
+
+    async def replay(self, delivery: Delivery, body: bytes) -> Answer:
+        """Decides once more, now and by the rules as they are, on a stored delivery; looks follow as for any other.
+
+        body: packed, as the ledger has it. Nothing of what is stored of the delivery changes: the decisions stand in
+        the timeline under the stage "replay". Raises Rejected where nothing of it was kept or it can't be read any
+        more, or RedisAway.
+        """
+        if not body:
+            raise Rejected(410, "nothing of this delivery was kept, because no rule was concerned with it")
+        return await self._by_standing_rules(lambda: self._store_again(delivery, unpacked(body)))
+
+    async def _by_standing_rules(self, store: Callable[[], Awaitable[Answer]]) -> Answer:
+        """What is stored was decided by the rules as they stand at that moment."""
         for _ in range(_RELOADS):
             try:
-                return await self._store(name, source, posted)
+                return await store()
             except StaleRules:
                 await self._current.reload()
         raise Rejected(503, "the rules' settings keep changing; deliver again")
@@ -89,7 +104,7 @@ class Intake:
         )
         taken = Taken(
             delivery=delivery,
-            body=b"" if isinstance(event, Ignored) else zlib.compress(posted.body, level=1),
+            body=b"" if isinstance(event, Ignored) else packed(posted.body),
             marks=marks,
             decisions=decisions,
             looks=list(self._looks(event, decisions, posted.received)),
@@ -100,16 +115,27 @@ class Intake:
         log.info("delivery.stored", delivery=delivery_id, source=name, event_name=delivery.event, duplicate=bool(first))
         if first is not None:
             return Answer(delivery=first, duplicate=True)
-        return Answer(delivery=delivery_id, duplicate=False, decisions=[_shown(decision) for decision in decisions])
+        return _told(delivery_id, decisions)
+
+    async def _store_again(self, delivery: Delivery, body: bytes) -> Answer:
+        now = self._queue.clock()
+        posted = Posted(headers=delivery.headers, token=None, body=body, received=delivery.received)
+        _, event = self._sources.parsed(delivery.source, posted, self._current.site)
+        decisions = self._decide(event, now)
+        taken = Taken(
+            delivery=delivery,
+            decisions=decisions,
+            looks=list(self._looks(event, decisions, now)),
+            outdated=_outdated(event),
+            noted=_noted(event),
+            replayed=now,
+        )
+        await self._queue.ingest(taken, self._current.version)
+        log.info("delivery.replayed", delivery=delivery.id, source=delivery.source, event_name=delivery.event)
+        return _told(delivery.id, decisions)
 
     def _decide(self, event: Event | Ignored, now: datetime) -> tuple[Decision, ...]:
-        if isinstance(event, Ignored):
-            return ()
-        return tuple(
-            decision
-            for situation in situations(event, self._team, self._current.site.bots)
-            for decision in evaluate(event, situation, team=self._team, book=self._current.book, now=now)
-        )
+        return decided(event, team=self._team, site=self._current.site, book=self._current.book, now=now)
 
     def _looks(self, event: Event | Ignored, decisions: Iterable[Decision], now: datetime) -> Iterator[Wish]:
         """The looks that follow; what people tell Crafty is looked at at once, what they edit after the settle time."""
@@ -124,6 +150,27 @@ class Intake:
         if isinstance(event, CommentPosted) and event.ticket is None and commands_in(event.text, bots):
             told = [rule for rule in book.rules if CommentPosted in rule.concerns]
             yield from (look_again(rule.name, event.issue, now) for rule in told if event.issue)
+
+
+def decided(event: Event | Ignored, *, team: Team, site: Site, book: Rulebook, now: datetime) -> tuple[Decision, ...]:
+    """What the rules decide in the request, when nothing is known but what the event tells."""
+    if isinstance(event, Ignored):
+        return ()
+    return tuple(
+        decision
+        for situation in situations(event, team, site.bots)
+        for decision in evaluate(event, situation, team=team, book=book, now=now)
+    )
+
+
+def packed(body: bytes) -> bytes:
+    """A body as it is stored."""
+    return zlib.compress(body, level=1)
+
+
+def unpacked(body: bytes) -> bytes:
+    """A stored body as it was sent."""
+    return zlib.decompress(body)
 
 
 def _noted(event: Event | Ignored) -> Contributed | None:
@@ -150,6 +197,10 @@ def _kept(headers: Mapping[str, str]) -> dict[str, str]:
         for name, value in headers.items()
         if name.startswith(_KEPT_HEADERS) and not name.endswith(_NOT_KEPT)
     }
+
+
+def _told(delivery: str, decisions: Iterable[Decision]) -> Answer:
+    return Answer(delivery=delivery, duplicate=False, decisions=[_shown(decision) for decision in decisions])
 
 
 def _shown(decision: Decision) -> dict[str, str]:

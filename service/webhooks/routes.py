@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from http import HTTPStatus
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import structlog
@@ -31,9 +31,9 @@ def webhook_route(intake: Intake, max_bytes: int, clock: Clock) -> Route:
     return Route("/webhooks/{source}", endpoint, methods=["POST"])
 
 
-def problem(status: int, detail: str, headers: Mapping[str, str] | None = None) -> Response:
-    """An answer of RFC 9457; a 503 says when to deliver again."""
-    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+def problem(status: int, detail: str, headers: Mapping[str, str] | None = None, **members: Any) -> Response:
+    """An answer of RFC 9457; a 503 says when to deliver again. members: what it tells besides."""
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail, **members}
     when = {"Retry-After": RETRY_SECONDS} if status == HTTPStatus.SERVICE_UNAVAILABLE else {}
     return Response(msgspec.json.encode(body), status, {**when, **(headers or {})}, "application/problem+json")
 
