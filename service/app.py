@@ -4,50 +4,113 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
+from typing import Final
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from redis.asyncio import Redis
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from service import store
+from service.admin.api import api_router, described
+from service.admin.auth import doorkeeper
+from service.admin.console.routes import console_routes
+from service.admin.office import Office
 from service.clock import Clock
+from service.connections import Connections, connected
 from service.current import Current
 from service.engine import Rulebook
 from service.errors import RedisAway
 from service.facts import Team
+from service.gate import SharedGate
+from service.gather import Gatherer
 from service.ledger import Ledger
 from service.queue import Queue
+from service.rehearsal import Rehearsal
 from service.settings import Settings
+from service.steering import steering
 from service.webhooks.intake import Intake
 from service.webhooks.routes import problem, webhook_route
+from service.webhooks.sources import Sources
+
+_METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 def create_app(settings: Settings, redis_url: str, team: Team, book: Rulebook, clock: Clock) -> FastAPI:
     """The application on the Redis at `redis_url`; it starts and serves even while Redis is away."""
     redis = Redis(connection_pool=store.connect(redis_url))
-    ledger = Ledger(redis)
-    intake = Intake(settings, team, Current(ledger, book), Queue(redis, clock))
+    connections = connected(settings, SharedGate(redis, clock))
+    office = _office(settings, redis, connections, team, book, clock)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
+        await connections.aclose()
         await redis.aclose(close_connection_pool=True)
 
     app = FastAPI(title="Crafty", summary=__doc__, redoc_url=None, redirect_slashes=False, lifespan=lifespan)
-    app.router.routes.append(webhook_route(intake, settings.max_body_bytes, clock))
+    app.state.office = office
+    app.openapi = partial(described, app)  # type: ignore[method-assign] # FastAPI's own way to add to the document
+    app.router.routes.append(webhook_route(office.intake, settings.max_body_bytes, clock))
+    app.include_router(api_router())
+    app.router.routes.extend(console_routes(office))
+    _answer_errors(app)
+    _tell_of_health(app, office.ledger)
+    return app
+
+
+def _office(
+    settings: Settings, redis: Redis, connections: Connections, team: Team, book: Rulebook, clock: Clock
+) -> Office:
+    ledger = Ledger(redis)
+    current = Current(ledger, book)
+    gatherer = Gatherer(connections.jira, connections.readers, team, ledger)
+    return Office(
+        settings=settings,
+        team=team,
+        clock=clock,
+        redis=redis,
+        ledger=ledger,
+        current=current,
+        steering=steering(redis, clock, current, [cell.name for cell in team.cells]),
+        doorkeeper=doorkeeper(redis, settings),
+        intake=Intake(settings, team, current, Queue(redis, clock)),
+        rehearsal=Rehearsal(Sources(settings, team), team, current, ledger, gatherer, clock),
+    )
+
+
+def _answer_errors(app: FastAPI) -> None:
+    """Every error is of one kind, those of unknown addresses and methods too."""
 
     @app.exception_handler(HTTPException)
-    async def refused(_: Request, refusal: HTTPException) -> Response:
-        """Every error is of one kind, those of unknown addresses and methods too."""
-        return problem(refusal.status_code, str(refusal.detail), refusal.headers)
+    async def refused(request: Request, refusal: HTTPException) -> Response:
+        headers = {"Allow": _allowed(request)} if refusal.status_code == 405 else refusal.headers
+        return problem(refusal.status_code, str(refusal.detail), headers)
 
-    @app.get("/healthz")
+    @app.exception_handler(Exception)
+    async def failed(_: Request, error: Exception) -> Response:
+        return problem(500, f"Crafty failed ({type(error).__name__}); its log says more")
+
+
+def _allowed(request: Request) -> str:
+    """The methods that an address takes, of all routes that have it."""
+    named = ({**request.scope, "method": method} for method in _METHODS)
+    return ", ".join(
+        scope["method"] for scope in named if any(one.matches(scope)[0] is Match.FULL for one in request.app.routes)
+    )
+
+
+def _tell_of_health(app: FastAPI, ledger: Ledger) -> None:
+    """What load balancers ask."""
+
+    @app.get("/healthz", tags=["health"])
     async def healthz() -> dict[str, str]:
         """Whether this process is alive."""
         return {"status": "alive"}
 
-    @app.get("/readyz", responses={503: {"description": "Redis can't be reached"}})
+    @app.get("/readyz", tags=["health"], responses={503: {"description": "Redis can't be reached"}})
     async def readyz() -> Response:
         """Whether deliveries can be taken: Redis answers; the configuration was loaded when this process started."""
         try:
@@ -55,5 +118,3 @@ def create_app(settings: Settings, redis_url: str, team: Team, book: Rulebook, c
         except RedisAway as away:
             return problem(503, str(away))
         return JSONResponse({"status": "ready"})
-
-    return app
