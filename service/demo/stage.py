@@ -197,6 +197,7 @@ def _settings(
 ) -> Settings:
     return Settings(
         config=config,
+        admin_tokens=SecretStr(f"demo:{TOKEN}"),
         jira_url=jira_url,
         jira_kind=flavour,
         jira_email=email,
