@@ -70,7 +70,48 @@ _TOPIC_CONSTANTS: Final[Json] = {
     "unpinned": None,
     "deleted_by": None,
     "has_deleted": False,
-    "bookmarked": None,
+}
+_VIEW_CONSTANTS: Final[Json] = {
+    "timeline_lookup": [],
+    "suggested_topics": [],
+    "tags_descriptions": {},
+    "has_summary": False,
+    "image_url": None,
+    "slow_mode_seconds": 0,
+    "slow_mode_enabled_until": None,
+    "draft": None,
+    "draft_sequence": 0,
+    "actions_summary": [],
+    "chunk_size": _POSTS_A_PAGE,
+    "bookmarked": False,
+    "bookmarks": [],
+    "topic_timer": None,
+    "message_bus_last_id": 0,
+    "show_read_indicator": False,
+    "thumbnails": None,
+}
+_RIGHTS: Final[Json] = {
+    "notification_level": 1,
+    "can_create_post": True,
+    "can_reply_as_new_topic": True,
+    **dict.fromkeys(
+        (
+            "can_edit",
+            "can_move_posts",
+            "can_delete",
+            "can_remove_allowed_users",
+            "can_convert_topic",
+            "can_review_topic",
+            "can_close_topic",
+            "can_archive_topic",
+            "can_split_merge_topic",
+            "can_edit_staff_notes",
+            "can_toggle_topic_visibility",
+            "can_pin_unpin_topic",
+            "can_moderate_category",
+        ),
+        False,
+    ),
 }
 
 
@@ -339,7 +380,7 @@ class _Forum:
                 "bumped": True,
                 "bumped_at": _show_instant(topic.bumped),
                 "last_poster_username": topic.posts[-1].author,
-                "posters": [{"extras": None, "user_id": self.member(topic.author).id}],
+                "posters": [{"description": "Original Poster", "user_id": self.member(topic.author).id}],
             }
             for topic in topics
         ]
@@ -352,8 +393,17 @@ class _Forum:
         return {"users": users, "topic_list": {"per_page": _TOPICS_A_PAGE, "topics": listed, **following}}
 
     def _topic_in_webhook(self, topic: ForumTopic) -> Json:
+        return {**self.show_topic(topic), "bookmarked": None, **self._show_ends(topic)}
+
+    def _show_ends(self, topic: ForumTopic) -> Json:
+        """Who opened a topic, and who wrote in it last."""
         ends = {"created_by": topic.author, "last_poster": topic.posts[-1].author}
-        return {**self.show_topic(topic), **{name: self.show_member(username) for name, username in ends.items()}}
+        return {name: self.show_member(username) for name, username in ends.items()}
+
+    def show_view(self, reader: ForumMember, topic: ForumTopic) -> Json:
+        """A topic as whoever opens it gets it, but for its posts."""
+        details = {**_RIGHTS, "can_remove_self_id": reader.id, **self._show_ends(topic)}
+        return {**_VIEW_CONSTANTS, **self.show_topic(topic), "draft_key": f"topic_{topic.id}", "details": details}
 
 
 def _show_instant(at: datetime) -> str:
@@ -393,7 +443,6 @@ class _Api:
         app = FastAPI(openapi_url=None, dependencies=[Depends(self._let_in)])
         for method, path, endpoint in (
             ("GET", "/session/current.json", self._session),
-            ("GET", "/u/{username}.json", self._get_member),
             ("POST", "/posts.json", self._create_post),
             ("GET", "/posts/{post_id}.json", self._get_post),
             ("PUT", "/posts/{post_id}.json", self._update_post),
@@ -414,11 +463,6 @@ class _Api:
     async def _session(self) -> Json:
         rights = {"admin": False, "moderator": self._bot.is_staff, "staff": self._bot.is_staff, "trust_level": 2}
         return {"current_user": {**self._forum.show_member(self._bot.username), **rights}}
-
-    async def _get_member(self, username: str) -> Json:
-        member = self._forum.member(username)
-        rights: Json = {"admin": False, "moderator": member.is_staff, "trust_level": 2, "title": None, "groups": []}
-        return {"user_badges": [], "user": {**self._forum.show_member(username), **rights}}
 
     async def _get_post(self, post_id: int) -> Json:
         return self._forum.show_post_to(self._bot, self._readable_post(post_id))
@@ -444,10 +488,8 @@ class _Api:
     async def _get_topic(self, topic_id: int, include_raw: str = "") -> Json:
         topic = self._readable(self._forum.topic(topic_id))
         posts = self._shown(topic.posts[:_POSTS_A_PAGE], include_raw)
-        ends = {"created_by": topic.author, "last_poster": topic.posts[-1].author}
-        details = {name: self._forum.show_member(username) for name, username in ends.items()}
         stream = {"posts": posts, "stream": [post.id for post in topic.posts]}
-        return {"post_stream": stream, **self._forum.show_topic(topic), "details": {**details, "can_create_post": True}}
+        return {"post_stream": stream, **self._forum.show_view(self._bot, topic)}
 
     async def _get_posts(
         self, topic_id: int, post_ids: Annotated[list[int], Query(alias="post_ids[]")], include_raw: str = ""

@@ -18,11 +18,45 @@ from service.texts import Message, Paragraph, Text
 
 SITE = "https://forum.example"
 HELLO = Message((Paragraph((Text("Hello"),)),))
-POST = {"id": 501, "topic_id": 77, "post_number": 4, "username": "crafty", "cooked": "<p>Hello</p>", "topic_slug": "hi"}
+UNREAD: dict[str, Any] = {
+    **dict.fromkeys(("reply_count", "quote_count", "incoming_link_count", "reads", "readers_count", "score"), 0),
+    **dict.fromkeys(("reviewable_id", "reviewable_score_count", "reviewable_score_pending_count"), 0),
+    **dict.fromkeys(("yours", "can_edit", "can_delete", "can_recover", "can_wiki", "bookmarked", "wiki"), False),
+    **dict.fromkeys(("flair_name", "flair_url", "flair_bg_color", "flair_color", "user_title", "edit_reason")),
+    "avatar_template": "/avatar/{size}.png",
+    "cooked": "<p>Words</p>",
+    "topic_slug": "hi",
+    "actions_summary": [],
+    "version": 1,
+    "trust_level": 1,
+    "can_view_edit_history": True,
+}
+"""What each post tells and we do not read."""
+WRONG = pytest.mark.undocumented("Discourse never answers so")
+WAITS = pytest.mark.undocumented("the document knows no post that waits for a moderator, the API does (API.md, 4.3)")
 ENQUEUED = {"action": "enqueued", "success": True, "pending_count": 1, "pending_post": {"id": 9, "raw": "Hello"}}
-TOPIC = {
+MEMBER = {"id": 5, "username": "carla", "name": "Carla", "avatar_template": "/avatar/{size}.png"}
+RIGHTS = ("edit", "move_posts", "delete", "remove_allowed_users", "create_post", "reply_as_new_topic", "convert_topic")
+STAFF_RIGHTS = ("review_topic", "close_topic", "archive_topic", "split_merge_topic", "edit_staff_notes")
+MORE_RIGHTS = ("toggle_topic_visibility", "pin_unpin_topic", "moderate_category")
+TOPIC: dict[str, Any] = {
+    **dict.fromkeys(("views", "reply_count", "like_count", "slow_mode_seconds", "draft_sequence", "word_count"), 0),
+    **dict.fromkeys(("has_summary", "pinned_globally", "pinned", "has_deleted", "bookmarked"), False),
+    **dict.fromkeys(("featured_link", "pinned_at", "pinned_until", "unpinned", "image_url", "thumbnails", "draft")),
+    **dict.fromkeys(("deleted_at", "deleted_by", "topic_timer", "slow_mode_enabled_until")),
+    **{name: [] for name in ("timeline_lookup", "suggested_topics", "tags", "actions_summary", "bookmarks")},
+    "tags_descriptions": {},
+    "draft_key": "topic_77",
+    "user_id": 5,
+    "highest_post_number": 3,
+    "participant_count": 1,
+    "chunk_size": 20,
+    "message_bus_last_id": 0,
+    "show_read_indicator": False,
+    "visible": True,
     "id": 77,
     "title": "Sprint 12: checkpoint",
+    "fancy_title": "Sprint 12: checkpoint",
     "posts_count": 3,
     "category_id": 7,
     "archetype": "regular",
@@ -31,6 +65,13 @@ TOPIC = {
     "slug": "sprint-12-checkpoint",
     "created_at": "2026-11-03T09:00:00.000Z",
     "last_posted_at": "2026-11-03T12:00:00.000Z",
+    "details": {
+        **{f"can_{right}": False for right in (*RIGHTS, *STAFF_RIGHTS, *MORE_RIGHTS)},
+        "notification_level": 1,
+        "can_remove_self_id": 9,
+        "created_by": MEMBER,
+        "last_poster": MEMBER,
+    },
     "post_stream": {"posts": [], "stream": []},
 }
 OPENED = datetime(2026, 11, 3, 9, 0, tzinfo=UTC)
@@ -41,6 +82,7 @@ OURS = Person(name="Crafty", discourse="Crafty")
 def post(number: int, **changes: Any) -> dict[str, Any]:
     """A post as a topic shows it, by Carla, the first at nine and then one an hour; its id is 100 and its number."""
     usual: dict[str, Any] = {
+        **UNREAD,
         "id": 100 + number,
         "topic_id": 77,
         "post_number": number,
@@ -48,18 +90,28 @@ def post(number: int, **changes: Any) -> dict[str, Any]:
         "user_id": 5,
         "username": "carla",
         "name": "Carla",
+        "display_username": "Carla",
         "admin": False,
         "moderator": False,
         "staff": False,
         "primary_group_name": None,
         "created_at": f"2026-11-03T{8 + number:02}:00:00.000Z",
+        "updated_at": f"2026-11-03T{8 + number:02}:00:00.000Z",
         "reply_to_post_number": None,
         "hidden": False,
         "user_deleted": False,
         "deleted_at": None,
         "raw": "Words",
+        "read": True,
+        "link_counts": [],
     }
     return {**usual, **changes}
+
+
+def created(**changes: Any) -> dict[str, Any]:
+    """The post 501 as its creation is answered."""
+    shown = post(4, id=501, username="crafty", posts_count=4, draft_sequence=1, post_url="/t/hi/77/4", **changes)
+    return {name: value for name, value in shown.items() if name not in {"read", "link_counts"}}
 
 
 def topic_of(*posts: dict[str, Any], **changes: Any) -> dict[str, Any]:
@@ -118,7 +170,7 @@ def server() -> Iterator[respx.MockRouter]:
         router.get(path__startswith="/t/external_id/", name="external").respond(404)
         router.get("/t/77/posts.json", name="others")
         router.get("/latest.json", name="latest").respond(json=page())
-        router.post("/posts.json", name="posts").respond(json=POST)
+        router.post("/posts.json", name="posts").respond(json=created())
         yield router
 
 
@@ -368,11 +420,13 @@ async def test_a_second_try_that_can_not_look_writes_nothing(forum: Discourse, s
     assert not server["posts"].called
 
 
+@WAITS
 async def test_a_reply_that_waits_for_a_moderator_has_no_id(forum: Discourse, server: respx.MockRouter) -> None:
     server["posts"].respond(json=ENQUEUED)
     assert await forum.reply(77, HELLO) is None
 
 
+@WRONG
 async def test_a_success_without_a_post_is_no_success(forum: Discourse, server: respx.MockRouter) -> None:
     server["posts"].respond(json={"success": "OK"})
     with pytest.raises(CannotAct, match="without a post"):
@@ -423,6 +477,7 @@ async def test_two_external_ids_are_two_topics(forum: Discourse, server: respx.M
     assert first == third != second
 
 
+@WAITS
 async def test_a_topic_that_waits_for_a_moderator_has_no_id(forum: Discourse, server: respx.MockRouter) -> None:
     server["posts"].respond(json=ENQUEUED)
     assert await forum.create_topic("Sprint 13", HELLO, 7, "k") is None
@@ -451,7 +506,7 @@ async def test_a_topic_that_stands_is_not_opened_again(
         pytest.param(302, "/login", id="a redirect to the login page"),
         pytest.param(302, None, id="a redirect to nowhere"),
         pytest.param(403, None, id="a missing permission"),
-        pytest.param(200, None, id="no redirect at all"),
+        pytest.param(200, None, id="no redirect at all", marks=WRONG),
     ],
 )
 async def test_no_topic_is_opened_while_it_is_unsure_whether_one_stands(

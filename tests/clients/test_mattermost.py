@@ -130,6 +130,7 @@ async def test_a_post_bears_its_key(chat: Mattermost, server: respx.MockRouter) 
     assert not server["recent"].called
 
 
+WRONG = pytest.mark.undocumented("Mattermost never answers so")
 STANDING = {"id": "st4nd1ng", "user_id": BOT["id"], "message": "Hello", "props": {"from_bot": "true", "crafty": "k"}}
 
 
@@ -140,7 +141,7 @@ STANDING = {"id": "st4nd1ng", "user_id": BOT["id"], "message": "Hello", "props":
         pytest.param({**STANDING, "props": {"crafty": "other"}}, True, id="ours with another key"),
         pytest.param({**STANDING, "user_id": SAM["id"]}, True, id="somebody else's with our mark"),
         pytest.param({**STANDING, "props": {}}, True, id="a post without a mark"),
-        pytest.param({**STANDING, "props": None}, True, id="a post without props"),
+        pytest.param({**STANDING, "props": None}, True, id="a post without props", marks=WRONG),
         pytest.param({**STANDING, "props": {"crafty": ["k"]}}, True, id="a mark of another shape"),
     ],
 )

@@ -272,13 +272,12 @@ async def test_an_update_without_a_post_is_refused(world: World) -> None:
     assert (await world.http.put(f"/posts/{reply['id']}.json", json={"raw": LONG})).status_code == 400
 
 
-async def test_who_is_who(world: World) -> None:
+async def test_the_bot_is_told_who_it_is(world: World) -> None:
     me = (await world.http.get("/session/current.json")).json()["current_user"]
-    eli = (await world.http.get("/u/eli.json")).json()["user"]
-    assert (me["username"], me["staff"], eli["username"], eli["name"]) == ("crafty", False, "Eli", "Eli")
+    assert (me["username"], me["name"], me["staff"]) == ("crafty", "Crafty", False)
 
 
-@pytest.mark.parametrize("path", ["/u/cy.json", "/t/99.json", "/posts/99.json", "/t/x.json"])
+@pytest.mark.parametrize("path", ["/t/99.json", "/posts/99.json", "/t/x.json"])
 async def test_what_is_not_there_is_not_found(world: World, path: str) -> None:
     answer = await world.http.get(path)
     assert (answer.status_code, answer.json()["error_type"]) == (404, "not_found")
