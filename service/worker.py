@@ -17,19 +17,15 @@ from redis.asyncio import ConnectionPool, Redis
 from redis.exceptions import RedisError
 
 from service import store
-from service.clients import discourse, github, gitlab, jira, mattermost
-from service.clients.discourse import Discourse
-from service.clients.github import GitHub
-from service.clients.gitlab import GitLab
-from service.clients.jira import Jira
-from service.clients.mattermost import Mattermost
 from service.clock import Clock
+from service.connections import connected
 from service.current import Current
 from service.effects import Effects
 from service.engine import Rulebook
 from service.errors import RedisAway
 from service.facts import Team
-from service.gather import Gatherer, Readers, find_out
+from service.gate import SharedGate
+from service.gather import Gatherer, find_out
 from service.jobs import Jobs
 from service.ledger import Ledger
 from service.pings import Pings
@@ -147,9 +143,8 @@ def worker_from(settings: Settings, redis_url: str, team: Team, book: Rulebook, 
     pool = store.connect(redis_url)
     redis = Redis(connection_pool=pool)
     queue, ledger = Queue(redis, clock), Ledger(redis)
-    jira, chat, forum = _jira(settings), _mattermost(settings), _discourse(settings)
-    hosts = {"github": _github(settings), "gitlab": _gitlab(settings)}
-    readers: Readers = {name: one for name, one in {"topic": forum, **hosts}.items() if one}
+    connections = connected(settings, SharedGate(redis, clock))
+    jira, readers = connections.jira, connections.readers
     names = settings.config.jira.fields_.model_dump()
     current = Current(ledger, book)
     gatherer = Gatherer(jira, readers, team, ledger)
@@ -157,7 +152,7 @@ def worker_from(settings: Settings, redis_url: str, team: Team, book: Rulebook, 
         queue=queue,
         ledger=ledger,
         gatherer=gatherer,
-        effects=Effects(jira, chat, forum, ledger),
+        effects=Effects(jira, connections.chat, connections.forum, ledger),
         pings=Pings(attention_from(settings.config.messages), team, ledger),
         sweeper=Sweeper(gatherer, readers, ledger, team, current),
         find_out=lambda: find_out(jira, readers, names),
@@ -165,38 +160,7 @@ def worker_from(settings: Settings, redis_url: str, team: Team, book: Rulebook, 
         current=current,
         clock=clock,
     )
-    clients = [client for client in (jira, chat, forum, *hosts.values()) if client]
-    return Worker(pool, queue, jobs, clock, clients)
-
-
-def _jira(settings: Settings) -> Jira | None:
-    if not settings.jira_url or not settings.jira_token:
-        return None
-    token = settings.jira_token.get_secret_value()
-    return jira.connect(settings.jira_kind, settings.jira_url, settings.jira_email or "", token)
-
-
-def _mattermost(settings: Settings) -> Mattermost | None:
-    if not settings.mattermost_url or not settings.mattermost_token:
-        return None
-    return mattermost.connect(settings.mattermost_url, settings.mattermost_token.get_secret_value())
-
-
-def _discourse(settings: Settings) -> Discourse | None:
-    if not settings.discourse_url or not settings.discourse_api_key:
-        return None
-    key, username = settings.discourse_api_key.get_secret_value(), settings.discourse_api_username or ""
-    return discourse.connect(settings.discourse_url, key, username)
-
-
-def _github(settings: Settings) -> GitHub | None:
-    token = settings.github_token
-    return github.connect(settings.github_url, token.get_secret_value()) if token else None
-
-
-def _gitlab(settings: Settings) -> GitLab | None:
-    token = settings.gitlab_token
-    return gitlab.connect(settings.gitlab_url, token.get_secret_value()) if token else None
+    return Worker(pool, queue, jobs, clock, [connections])
 
 
 def _encode(job: dict[str, Any]) -> bytes:
