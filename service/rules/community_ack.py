@@ -59,15 +59,15 @@ class Params(RuleParams):
 
 
 NEW = (
-    "{who}, could you answer the {kind} {contribution}? {author} opened it, and the team hopes to answer by {due}. A "
+    "{who}, could you answer {author}? Their {kind} {contribution} is new, and the team hopes to answer by {due}. A "
     "few kind words are enough for now."
 )
 REMIND = (
-    "{who}, could you answer {contribution}, or find somebody who can? {author} has waited since {since}, and the team "
+    "{who}, could you answer {author}, or find somebody who can? {contribution} has waited since {since}, and the team "
     "hopes to answer by {due}. A few kind words are enough for now."
 )
 ESCALATE = (
-    "{who}, could somebody answer {contribution}? {author} has waited since {since}, longer than the team hopes for. A "
+    "{who}, could somebody answer {author}? {contribution} has waited since {since}, longer than the team hopes for. A "
     "few kind words are enough for now."
 )
 FOOTER = "Crafty, rule community-ack. Anyone in the team can answer, on {place}."

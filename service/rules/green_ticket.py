@@ -170,8 +170,11 @@ def _time_off_of_responsible(case: _Case) -> TimeOff:
 
 
 def _early(case: _Case, lead: datetime) -> Verdict:
-    """A comment that stands already, because dates have moved since, is kept true; nobody is asked anew."""
-    if case.ctx.said_in(case.occasion):
+    """A comment that stands already, because dates have moved since, is kept true; nobody is asked anew.
+
+    Between two sprints no date of Jira's tells anything: the comment stays as it is.
+    """
+    if case.ctx.said_in(case.occasion) and case.ctx.sprints.active:
         return asked(case.ticket, case.ctx, case.reason, _question(case), again=lead)
     return wait_until(lead, case.ticket, f"{case.reason}; time enough until the reminder")
 
@@ -257,12 +260,14 @@ def _ping(case: _Case) -> Iterator[Notify]:
 
 
 def _digests(case: _Case) -> Iterator[Digest]:
-    """A line for the responsible person's list, and one for the list of each of those who keep an eye on the sprint."""
-    if case.ticket.responsible:
-        yield _digest(case, case.ticket.responsible, "yours", YOURS)
+    """A line for the responsible person's list, and one for the list of each other who keeps an eye on the sprint."""
+    responsible = case.ticket.responsible
+    if responsible:
+        yield _digest(case, responsible, "yours", YOURS)
     manager, first = case.ctx.cell.roles.get("sprint_planning_manager"), firefighters(case.ctx, case.window)[:1]
     for person in {person.id: person for person in (manager, *first) if person}.values():
-        yield _digest(case, person, "list", LIST)
+        if not person.is_same(responsible):
+            yield _digest(case, person, "list", LIST)
 
 
 def _unassigned(case: _Case) -> Iterator[Digest]:

@@ -21,7 +21,7 @@ from service.actions import ASKING, Action, AddLabel, Comment, Digest, EditComme
 from service.commands import Spoken, commands_in, is_ours, said_to_us
 from service.commitments import Commitment
 from service.events import CommentPosted, Due, TicketChanged
-from service.facts import Person, Remark, Sprint, Ticket, names_of
+from service.facts import Person, Remark, Said, Sprint, Ticket, names_of
 from service.rules._base import (
     Case,
     Context,
@@ -150,6 +150,12 @@ class _Account:
     def asking(self) -> str:
         """The occasion of the question for the reason, on which the assignee has to act anew."""
         return f"{self.occasion}:reason"
+
+    @property
+    def standing(self) -> Said | None:
+        """The rule's comment, where it speaks of that sprint: the question, or the warning that it was at risk."""
+        said = self.ctx.said
+        return said if said and said.occasion in {self.occasion, self.asking} else None
 
 
 def check(ticket: Ticket, ctx: Context) -> Verdict:
@@ -299,14 +305,14 @@ def _spilled(account: _Account) -> Iterator[Action]:
 
 
 def _comment(account: _Account) -> Iterator[Comment]:
-    """Asks for the reason, or thanks for it; where no comment asked, or another one does by now, nobody is thanked."""
-    stands, key, line = account.ctx.said_in(account.asking), account.ticket.key, account.line
+    """Asks for the reason, or thanks for it; where no comment speaks of that sprint, nobody is thanked."""
+    said, key, line = account.standing, account.ticket.key, account.line
     first = _comes_first(account)
     state = f"reason{', first in the next' if first else ''}"
-    if line.reason and stands:
+    if line.reason and said:
         text = joined(paragraph(THANKS, who=line.reason_by, sprint=line.sprint_name), *first)
-        yield EditComment(ticket=key, occasion=account.asking, state=state, message=signed(NAME, key, text))
-    elif not line.reason and (stands or account.recorded is None):
+        yield EditComment(ticket=key, occasion=said.occasion, state=state, message=signed(NAME, key, text))
+    elif not line.reason and (account.ctx.said_in(account.asking) or account.recorded is None):
         text = joined(paragraph(WHY, who=_addressee(account.ticket), sprint=line.sprint_name), *first)
         message = signed(NAME, key, text)
         yield Comment(ticket=key, occasion=account.asking, state=f"{ASKING} {state}", message=message)

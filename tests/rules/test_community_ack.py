@@ -716,7 +716,7 @@ UNTIL = "Monday 9 November at 15:00 (Europe/Paris)"
             offered(),
             FRIDAY,
             cell_of_lee(),
-            f"Lee, could you answer the pull request {LINKED}? Ada opened it, and the team hopes to answer by {UNTIL}. "
+            f"Lee, could you answer Ada? Their pull request {LINKED} is new, and the team hopes to answer by {UNTIL}. "
             "A few kind words are enough for now.",
             id="at once",
         ),
@@ -724,7 +724,7 @@ UNTIL = "Monday 9 November at 15:00 (Europe/Paris)"
             offered(author=None),
             FRIDAY,
             replace(cell(), roles={}),
-            f"Hello, could you answer the pull request {LINKED}? Somebody opened it, and the team hopes to answer by "
+            f"Hello, could you answer Somebody? Their pull request {LINKED} is new, and the team hopes to answer by "
             f"{UNTIL}. A few kind words are enough for now.",
             id="from an account that is gone, to a channel",
         ),
@@ -732,7 +732,7 @@ UNTIL = "Monday 9 November at 15:00 (Europe/Paris)"
             offered(),
             REMINDER,
             cell_of_lee(),
-            f"Lee, could you answer {LINKED}, or find somebody who can? Ada has waited since {SINCE}, and the team "
+            f"Lee, could you answer Ada, or find somebody who can? {LINKED} has waited since {SINCE}, and the team "
             f"hopes to answer by {UNTIL}. A few kind words are enough for now.",
             id="the reminder",
         ),
@@ -740,7 +740,7 @@ UNTIL = "Monday 9 November at 15:00 (Europe/Paris)"
             offered(),
             MONDAY,
             cell_of_lee(),
-            f"Lee, Fay and Finn, could somebody answer {LINKED}? Ada has waited since {SINCE}, longer than the team "
+            f"Lee, Fay and Finn, could somebody answer Ada? {LINKED} has waited since {SINCE}, longer than the team "
             "hopes for. A few kind words are enough for now.",
             id="in the channel",
         ),
@@ -748,7 +748,7 @@ UNTIL = "Monday 9 November at 15:00 (Europe/Paris)"
             offered(),
             MONDAY,
             replace(cell(), roles={}, duties=()),
-            f"Hello, could somebody answer {LINKED}? Ada has waited since {SINCE}, longer than the team hopes for. A "
+            f"Hello, could somebody answer Ada? {LINKED} has waited since {SINCE}, longer than the team hopes for. A "
             "few kind words are enough for now.",
             id="in the channel of a cell without liaison and firefighters",
         ),
@@ -767,7 +767,7 @@ def test_what_people_read_in_chat(about: Contribution, now: datetime, within: Ce
             offered(ticket="SE-7"),
             None,
             Comment,
-            f"Lee, Fay and Finn, could somebody answer {LINKED}? Ada has waited since {SINCE}, longer than the team "
+            f"Lee, Fay and Finn, could somebody answer Ada? {LINKED} has waited since {SINCE}, longer than the team "
             "hopes for. A few kind words are enough for now.",
             id="the promise passed",
         ),

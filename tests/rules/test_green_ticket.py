@@ -53,7 +53,7 @@ COMMENT = "comment SE-1 sprint-42"
 AT_LEAD = "recheck SE-1 2026-11-12 23:00"
 AT_DEADLINE = "recheck SE-1 2026-11-13 23:00"
 AT_FINAL = "recheck SE-1 2026-11-16 07:00"
-LISTS = ["digest @sam sprint-42:yours", "digest @sam sprint-42:list", "digest @fay sprint-42:list"]
+LISTS = ["digest @sam sprint-42:yours", "digest @fay sprint-42:list"]
 PUSHED = ["move_to_sprint SE-1 sprint-42", COMMENT]
 UNASSIGNED = [COMMENT, "digest @sam sprint-42:unassigned"]
 
@@ -227,6 +227,14 @@ def test_the_boards_sprints(sprints: Sprints, now: datetime, actions: list[str])
     assert summary(look(planned(), now, sprints=sprints)) == actions
 
 
+def test_between_two_sprints_what_was_asked_stays_as_it_stands() -> None:
+    closed = Sprints(next=NEXT, stretch_goals=STRETCH)
+    verdict = look(planned(), START + MINUTE, sprints=closed, said=said("missing reviewer at the final check"))
+
+    assert verdict.outcome == "wait"
+    assert summary(verdict) == ["recheck SE-1 2026-11-26 23:00"]
+
+
 UNDATED = Sprints(active=Sprint(id=41, name="SE Sprint 41", state="active"), next=NEXT, stretch_goals=STRETCH)
 
 
@@ -304,6 +312,21 @@ def test_a_cell_without_planning_manager_greets_nobody_by_name() -> None:
 
     assert plain(verdict)[0].startswith("Hello, could you")
     assert summary(verdict) == [COMMENT, "digest @fay sprint-42:list", AT_FINAL]
+
+
+@pytest.mark.parametrize(
+    ("reporter", "told"),
+    [
+        pytest.param(BOB, ["@bob yours", "@sam list", "@fay list"], id="somebody else's"),
+        pytest.param(SAM, ["@sam yours", "@fay list"], id="the planning manager's own"),
+        pytest.param(FAY, ["@fay yours", "@sam list"], id="a firefighter's own"),
+    ],
+)
+def test_each_ticket_is_in_one_list_a_person(reporter: Person, told: list[str]) -> None:
+    verdict = look(planned(reporter=reporter), DEADLINE)
+    lists = [line.removeprefix("digest ").replace("sprint-42:", "") for line in summary(verdict) if "digest" in line]
+
+    assert lists == told
 
 
 def test_a_planning_manager_on_firefighter_duty_gets_one_list() -> None:
@@ -477,11 +500,11 @@ HAND = f"could you see who might use a hand {AT_NINE} These tickets are not read
             id="a field is empty again",
         ),
         pytest.param(
-            planned(),
+            planned(reporter=BOB),
             DEADLINE,
             None,
             [
-                f"Sam, {FILL_IN}\n[ ] {LINK}: reviewer\n{REASONS}",
+                f"Bob, {FILL_IN}\n[ ] {LINK}: reviewer\n{REASONS}",
                 f"Sam, {HAND}\n[ ] {LINK}: reviewer\n{REASONS}",
                 f"Fay, {HAND}\n[ ] {LINK}: reviewer\n{REASONS}",
             ],

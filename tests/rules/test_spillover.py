@@ -77,6 +77,7 @@ def said(state: str, occasion: str = "sprint-41", turns: int = 0) -> Said:
 
 
 AT_RISK = said("missing review")
+AT_RISK_AGAIN = said("missing review", occasion="sprint-42")
 NOT_AT_RISK = said("not at risk", turns=1)
 WHY = said("missing reason", occasion="sprint-41:reason")
 WHY_AND_FIRST = said("missing reason, first in the next", occasion="sprint-41:reason", turns=1)
@@ -701,7 +702,9 @@ LATER = wall("2026-11-16 11:01")
         pytest.param(WHY, line(), ANSWERED, ["record", "edit_comment"], id="a reason arrives"),
         pytest.param(WHY, line(**GREW), ANSWERED, ["edit_comment"], id="the ledger has it already"),
         pytest.param(THANKED, line(**GREW), ANSWERED, [], id="and the thanks stand"),
-        pytest.param(AT_RISK, line(), ANSWERED, ["record", "edit_comment"], id="another comment stands by now"),
+        pytest.param(
+            AT_RISK, line(), ANSWERED, ["record", "edit_comment"], id="the warning that it was at risk stands"
+        ),
         pytest.param(None, line(), ANSWERED, ["record"], id="no comment stands"),
         pytest.param(
             THANKED,
@@ -809,6 +812,8 @@ def test_which_sprint_a_reason_is_about(at: str, known: dict[str, Any], is_about
         pytest.param((STRETCH,), WHY, line(), None, id="Stretch Goals"),
         pytest.param((), WHY, line(), None, id="the backlog"),
         pytest.param((), WHY_AND_FIRST, line(), "missing reason", id="out again"),
+        pytest.param((NOW_RUNNING,), AT_RISK, line(**GREW), "reason, first in the next", id="instead of the warning"),
+        pytest.param((NOW_RUNNING,), AT_RISK_AGAIN, line(**GREW), "not at risk", id="not instead of a later warning"),
         pytest.param((NOW_RUNNING,), None, line(**GREW), None, id="where no comment stands"),
     ],
 )
@@ -912,6 +917,11 @@ ON_DUTY_NOBODY = replace(cell(), duties=())
             account(ANSWERED, LATER, said=WHY, around={"commitments": {41: line()}}),
             "Thank you, Ann! The reason is noted for SE Sprint 41.",
             id="the reason is given",
+        ),
+        pytest.param(
+            account(spilled(sprints=(CLOSED, NOW_RUNNING), remarks=(reason(ANN, "2026-11-13 09:00"),)), said=AT_RISK),
+            "Thank you, Ann! The reason is noted for SE Sprint 41. This ticket comes first in SE Sprint 42.",
+            id="the reason was given while it was at risk",
         ),
     ],
 )
