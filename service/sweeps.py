@@ -9,7 +9,7 @@ from typing import Final
 
 import structlog
 
-from service.actions import Recheck
+from service.actions import ASKING, Recheck
 from service.contributions import Contribution, Note, contribution_from, notes_of
 from service.engine import Decision, Rulebook, evaluate
 from service.errors import CannotAct, NotFound, TryLater
@@ -163,7 +163,8 @@ class Sweeper:
         for rule, standing in standings.items():
             known = replace(situation, said=standing.said, done=standing.done, commitments=commitments)
             for decision in evaluate(due, known, team=self.team, book=self.book, now=now, only=rule):
-                if _needs_look(decision, standing.next_look, is_new=looked.get(rule) != stamp):
+                is_new = _asks(known) if decision.outcome == "pass" else looked.get(rule) != stamp
+                if _needs_look(decision, standing.next_look, is_new=is_new):
                     settle = self.book.setting(rule, decision.cell).settle
                     wishes.append(look(decision, _last_edit(subject, now, settle), settle))
         return wishes
@@ -184,7 +185,7 @@ def _last_edit(subject: Subject, now: datetime, settle: timedelta) -> datetime:
 
 
 def _needs_look(decision: Decision, planned: datetime | None, *, is_new: bool) -> bool:
-    if decision.mode == "off" or decision.outcome == "pass":
+    if decision.mode == "off":
         return False
     if decision.outcome == "act":
         return True
@@ -192,6 +193,12 @@ def _needs_look(decision: Decision, planned: datetime | None, *, is_new: bool) -
     if not rechecks:
         return is_new
     return planned is None or planned > min(rechecks)
+
+
+def _asks(situation: Situation) -> bool:
+    """Whether somebody is asked to answer a contribution: a list tells of no answers, and no look is planned then."""
+    is_asking = situation.said is not None and situation.said.state.startswith(ASKING)
+    return is_asking and isinstance(situation.subject, Contribution)
 
 
 def _places(cell: Cell) -> Iterator[tuple[str, str | int]]:

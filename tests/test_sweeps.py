@@ -470,6 +470,26 @@ async def test_what_waits_without_a_moment_is_looked_at_once(crafty: Sweeping) -
 
 
 @pytest.mark.parametrize(
+    ("state", "keys"),
+    [
+        pytest.param("missing answer", [REQUEST], id="somebody is asked to answer it"),
+        pytest.param("answered", [], id="all is said"),
+    ],
+)
+async def test_what_waits_for_a_late_answer_is_looked_at_though_nothing_is_left_to_do(
+    crafty: Sweeping, state: str, keys: list[str]
+) -> None:
+    crafty.watch(repositories=frozenset({"acme/tool"}))
+    host = FakeHost(opened={"acme/tool": ((REQUEST, opened()),)}, kept={REQUEST: (opened(),)})
+    crafty.readers = {"github": host}
+    told = Comment(ticket="SE-7", occasion="answer", state=state, message=says("Could somebody answer?"))
+    crafty.check = lambda _, ctx: Verdict.passed("nothing is left to do") if ctx.said else Verdict.act("late", told)
+    assert await crafty.sweep_and_look() == [REQUEST]
+    assert await crafty.sweep_and_look() == keys
+    assert await crafty.looks() == keys
+
+
+@pytest.mark.parametrize(
     ("age", "is_found"),
     [
         pytest.param(timedelta(days=5), True, id="five days ago"),
