@@ -28,6 +28,7 @@ from tests.builders import (
     cell_with,
     length,
     messages,
+    plain,
     said_after,
     summary,
     verdict_of,
@@ -159,6 +160,27 @@ def test_nobody_waits_for_an_answer_to(
 
     assert (verdict.outcome, verdict.actions) == ("pass", ())
     assert reason in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("standing", "actions"),
+    [
+        pytest.param("missing answer", [EDIT], id="the question is withdrawn"),
+        pytest.param("withdrawn", [], id="once"),
+        pytest.param("answered", [], id="thanks stay"),
+    ],
+)
+@pytest.mark.parametrize("facts", [{"is_draft": True}, {"author": ANN}], ids=["a draft again", "a member by now"])
+def test_a_question_about_what_needs_no_answer_any_more(
+    facts: dict[str, Any], standing: str, actions: list[str]
+) -> None:
+    said = msgspec.structs.replace(ASKING, state=standing)
+    verdict = look(offered(ticket="SE-7", **facts), MONDAY + HOUR, done=ESCALATED, said=said)
+
+    text = f"{LINKED} needs no answer for now. Thank you!\nCrafty, rule community-ack. On SE-7: “@crafty why”."
+
+    assert summary(verdict) == actions
+    assert plain(verdict) == [text] * len(actions)
 
 
 @pytest.mark.parametrize(

@@ -347,6 +347,26 @@ def test_lists_leave_ten_minutes_later_so_that_they_gather_all_tickets() -> None
         pytest.param("missing reviewer", {"reviewer": BOB}, "act", "green", id="it becomes green"),
         pytest.param("green", {"reviewer": BOB}, "pass", None, id="it stays green"),
         pytest.param("missing reviewer", {}, "wait", None, id="the same field is still empty"),
+        pytest.param(
+            "missing reviewer",
+            {"reviewer": ANN},
+            "act",
+            "missing reviewer (only the assignee)",
+            id="the assignee takes the review as well",
+        ),
+        pytest.param(
+            "missing reviewer (only the assignee)", {"reviewer": ANN}, "wait", None, id="it is still the assignee"
+        ),
+        pytest.param(
+            "missing reviewer", {"flagged": True}, "act", "missing reviewer (tentatively Ann)", id="it is flagged"
+        ),
+        pytest.param(
+            "missing reviewer (tentatively Ann)",
+            {"flagged": True, "assignee": BOB},
+            "act",
+            "missing reviewer (tentatively Bob)",
+            id="somebody else is tentative",
+        ),
         pytest.param("missing reviewer", {"estimate": None}, "act", "missing estimate and reviewer", id="one more"),
         pytest.param("missing estimate and reviewer", {}, "act", "missing reviewer", id="one less"),
         pytest.param("missing reviewer", {"sprints": ()}, "act", "withdrawn", id="it leaves the sprint"),
@@ -523,6 +543,12 @@ HAND = f"could you see who might use a hand {AT_NINE} These tickets are not read
 )
 def test_what_people_read_in_chat(about: Ticket, now: datetime, standing: Said | None, texts: list[str]) -> None:
     assert plain(look(about, now, said=standing))[1:] == texts
+
+
+def test_a_name_with_braces_is_told_as_it_is() -> None:
+    text = plain(look(planned(assignee=Person(name="Ö {who} {", jira="acc-x"), flagged=True)))[0]
+
+    assert "[x] Assignee (tentatively Ö {who} {)" in text
 
 
 def test_a_chat_message_tells_the_time_in_the_readers_zone() -> None:
