@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: help setup demo test lint format bench screenshots lock clean
+.PHONY: help setup demo simulate test lint format bench screenshots lock clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -20,6 +20,9 @@ $(VENV)/.ready: requirements-dev.lock pyproject.toml deploy/setup.sh
 
 demo: setup ## Play a two-week sprint in about a minute (ARGS=--once ends after it)
 	@$(BIN)/python -m service.demo $(ARGS)
+
+simulate: setup ## Play a sprint by chance and check every promise (ARGS="--seed 7 --webhooks off")
+	@$(BIN)/python -m service.demo.simulation $(ARGS)
 
 test: setup ## Run the whole test suite against a real Redis (ARGS="-k words" picks tests)
 	@$(BIN)/pytest -n 2 $(ARGS)

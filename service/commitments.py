@@ -10,6 +10,8 @@ from typing import Any, Final
 
 import msgspec
 
+from service.facts import Person
+
 EXPECTED: Final = 0.75
 """The share of clean sprints that is expected of a member."""
 
@@ -47,6 +49,10 @@ class Commitment(msgspec.Struct, frozen=True, kw_only=True, tag="commitment"):
     reason: str = ""
     reason_by: str = ""
     reason_at: datetime | None = None
+
+    def is_of(self, person: Person) -> bool:
+        """Whether the person was the assignee when the sprint closed; of strangers nobody knows."""
+        return bool(person.id) and person.id == self.assignee_id
 
 
 class Share(msgspec.Struct, frozen=True, kw_only=True):

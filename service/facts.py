@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from functools import cached_property
 from typing import Any, Final, Self, TypeVar
 
 import msgspec
@@ -375,7 +376,13 @@ class Team:
 
     def resolve(self, person: Person) -> Person:
         """The configured person with that account, else the same stranger; never guessed by name."""
-        return next((member for member in self.members if member.is_same(person)), person)
+        known = [self._by_account[account] for account in person.accounts & self._by_account.keys()]
+        return min(known, key=self.members.index, default=person)
+
+    @cached_property
+    def _by_account(self) -> dict[tuple[str, str], Person]:
+        """The first member with each account."""
+        return {account: member for member in reversed(self.members) for account in member.accounts}
 
     def introduce(self, facts: Facts) -> Facts:
         """The facts with every person in them resolved."""

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Iterable, Iterator
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
 
-from service.actions import Recheck
+from service.actions import ASKING, Recheck
 from service.contributions import Contribution, Note, contribution_from, notes_of
 from service.current import Current
 from service.engine import Decision, Setting, cell_of, evaluate
-from service.errors import CannotAct, NotFound, TryLater
+from service.errors import CannotAct, NotFound, NotSignedInError, TryLater
 from service.events import Due
 from service.facts import Cell, Sprint, Sprints, Team, Ticket
 from service.gather import Gatherer, JiraReader, Readers
@@ -67,8 +67,14 @@ class Sweeper:
             swept.add(situation.subject.key)
             for wish in await self._looks(situation, now):
                 yield wish
-        for rule, key in await self._left_behind(cell, swept):
-            yield look_again(rule, key, now)
+        left = await self._left_behind(cell, swept)
+        async for situation in self._found(jira, cell, {key for _, key in left}):
+            swept.add(situation.subject.key)
+            for wish in await self._looks(situation, now):
+                yield wish
+        for rule, key in left:
+            if key not in swept:
+                yield look_again(rule, key, now)
         async for contribution in self._contributions(jira, cell, now):
             for wish in await self._looks(Situation(contribution), now):
                 yield wish
@@ -83,6 +89,19 @@ class Sweeper:
         jql = f"project in ({', '.join(cell.projects)}) AND sprint in ({_ids(matter)}) ORDER BY key"
         async for ticket in jira.search(jql):
             yield Situation(self._known(ticket), around)
+
+    async def _found(self, jira: JiraReader, cell: Cell, keys: Collection[str]) -> AsyncIterator[Situation]:
+        """These tickets, in one search; none of them where Jira refuses it, because one of them is no more."""
+        if not keys:
+            return
+        around = cell.sprints_among(await self.ledger.sprints_seen(cell.name))
+        try:
+            async for ticket in jira.search(f"key in ({', '.join(sorted(keys))}) ORDER BY key"):
+                yield Situation(self._known(ticket), around)
+        except NotSignedInError:
+            raise
+        except CannotAct:
+            return
 
     def _known(self, ticket: Ticket) -> Ticket:
         return ticket.having(epic_owner=None) if ticket.known().get("epic_key", "") is None else ticket
@@ -169,6 +188,8 @@ class Sweeper:
             for decision in evaluate(due, known, team=self.team, book=book, now=now, only=rule):
                 setting = book.setting(rule, decision.cell)
                 is_new = looked.get(rule) != stamp_of(subject, situation.sprints, setting)
+                if decision.outcome == "pass":
+                    is_new = _asks(known) and (is_new or isinstance(subject, Contribution))
                 if _needs_look(decision, standing.next_look, is_new=is_new):
                     wishes.append(look(decision, _last_edit(subject, now, setting.settle), setting.settle))
         return wishes
@@ -193,7 +214,7 @@ def _last_edit(subject: Subject, now: datetime, settle: timedelta) -> datetime:
 
 
 def _needs_look(decision: Decision, planned: datetime | None, *, is_new: bool) -> bool:
-    if decision.mode == "off" or decision.outcome == "pass":
+    if decision.mode == "off":
         return False
     if decision.outcome == "act":
         return True
@@ -201,6 +222,11 @@ def _needs_look(decision: Decision, planned: datetime | None, *, is_new: bool) -
     if not rechecks:
         return is_new
     return planned is None or planned > min(rechecks)
+
+
+def _asks(situation: Situation) -> bool:
+    """Whether the rule's comment asks for something: a search or a list tells too little to say that it is answered."""
+    return situation.said is not None and situation.said.state.startswith(ASKING)
 
 
 def _places(cell: Cell) -> Iterator[tuple[str, str | int]]:

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 LINT = "from importlinter.cli import lint_imports_command; lint_imports_command()"
-TELLERS = {"service.demo.__main__", "service.demo.stage", "service.demo.story", "service.demo.timeline"}
+TELLERS = {f"service.demo.{name}" for name in ("__main__", "simulation", "stage", "story", "timeline")}
 GRAPH = grimp.build_graph("service", cache_dir=None)
 
 

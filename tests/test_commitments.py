@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.commitments import Commitment, Share, clean_shares, matching, to_csv, to_rows
+from service.facts import Person
 
 CLOSED = datetime(2026, 11, 16, 8, 0, tzinfo=UTC)
 EARLIER = datetime(2026, 11, 2, 8, 0, tzinfo=UTC)
@@ -31,6 +32,18 @@ def line(**fields: Any) -> Commitment:
         "assignee_id": "ann",
     }
     return Commitment(**{**usual, **fields})
+
+
+@pytest.mark.parametrize(
+    ("assignee_id", "person_id", "expected"),
+    [
+        pytest.param("ann", "ann", True, id="the assignee at the close"),
+        pytest.param("ann", "bob", False, id="somebody else"),
+        pytest.param("", "", False, id="strangers"),
+    ],
+)
+def test_whose_a_line_is(assignee_id: str, person_id: str, expected: bool) -> None:
+    assert line(assignee_id=assignee_id).is_of(Person(name="Ann", id=person_id)) is expected
 
 
 SPILLED = {"status": "In Progress", "is_spillover": True}

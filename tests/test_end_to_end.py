@@ -18,6 +18,7 @@ from service.demo._sender import Delivery, WebhookSender, WebhookTarget
 from service.demo.jira import JiraStandIn
 from service.demo.server import serve
 from service.demo.story import tell
+from service.demo.story.expected import EXPECTED
 from tests.builders import CONFIG
 
 SECRET = "end-to-end"
@@ -153,4 +154,5 @@ async def test_the_demos_story_shows_all_that_is_expected(flavour: Flavour, caps
     missed = await tell(once=True, flavour=flavour)
     shown = capsys.readouterr().out
     assert missed == 0, shown
-    assert "0 missed" in shown
+    assert shown.count("✔") == len(EXPECTED)
+    assert f"{len(EXPECTED)} checks, 0 missed" in shown

@@ -278,6 +278,7 @@ class TestTeam:
             pytest.param(Person(name="ann@example", jira="acc-ann"), ANN, id="by the Jira account"),
             pytest.param(Person(name="Ann", jira="acc-other"), None, id="never by the name"),
             pytest.param(Person(name="Ann"), None, id="not without an account"),
+            pytest.param(Person(name="?", jira="acc-bob", id="ann"), ANN, id="the first one where two would match"),
         ],
     )
     def test_who_somebody_is(self, stranger: Person, known: Person | None) -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from service.commands import commands_in
 from service.facts import IssueLink, Person, SprintMove, StatusChange, Ticket
 from service.jira_shapes import (
     FieldMap,
@@ -80,6 +81,21 @@ WORDS = [
         None,
         id="blocks without words",
     ),
+    pytest.param(
+        doc({"type": "blockquote", "content": [line(CRAFTY, " accept"), line("b")]}, line("c")),
+        "> [~acc-crafty] accept\n> b\nc",
+        id="what somebody else said",
+    ),
+    pytest.param(
+        doc({"type": "codeBlock", "content": [{"type": "text", "text": "a\nb"}]}),
+        "```\na\nb\n```",
+        id="a block of code",
+    ),
+    pytest.param(
+        doc(line("run ", {"type": "text", "text": "@crafty why", "marks": [{"type": "code"}]})),
+        "run `@crafty why`",
+        id="code in a line",
+    ),
     pytest.param(doc(line("a", {"type": "placeholder"}, "b")), "ab", id="an inline node that we do not know"),
 ]
 
@@ -120,6 +136,13 @@ def test_a_remark_has_its_author_its_date_and_each_mention_once() -> None:
 def test_a_document_is_a_remark_too() -> None:
     remark = remark_from(comment(body=doc(line(CRAFTY, " why")), author=None))
     assert (remark.text, remark.mentions, remark.author) == ("[~acc-crafty] why", ("acc-crafty",), None)
+
+
+def test_what_a_document_quotes_or_shows_as_code_is_no_command() -> None:
+    quote = {"type": "blockquote", "content": [line(CRAFTY, " accept")]}
+    code = {"type": "codeBlock", "content": [{"type": "text", "text": "@crafty accept"}]}
+    remark = remark_from(comment(body=doc(quote, code, line(CRAFTY, " why"))))
+    assert [command.name for command in commands_in(remark.text, {"acc-crafty"})] == ["why"]
 
 
 @pytest.mark.parametrize("created", [None, "", "yesterday"])

@@ -141,6 +141,16 @@ async def test_what_was_held_is_looked_at_again_where_the_comment_asks_no_more(c
     assert ("skipped", "it waited too long, so Crafty looks at the ticket again first") in await crafty.effects()
 
 
+@pytest.mark.parametrize(("words", "held"), [("Hello", 1), ("Another thing", 2)], ids=["as it was", "in other words"])
+async def test_what_is_held_is_noted_once_as_long_as_it_says_the_same(crafty: Crafty, words: str, held: int) -> None:
+    for hour, text in ((22, "Hello"), (23, words)):
+        crafty.clock.now = wall(f"2026-11-03 {hour}:00")
+        await crafty.act(Notify(person=SAM, occasion="sprint-41", message=says(text)))
+    assert [result for result, _ in await crafty.effects()].count("held") == held
+    await at(crafty, "2026-11-04 08:00")
+    assert len(texts(crafty)) == 1
+
+
 async def test_what_was_held_without_a_comment_is_sent_once_where_it_is_still_wanted(crafty: Crafty) -> None:
     crafty.clock.now = wall("2026-11-03 23:00")
     await crafty.act(tell())

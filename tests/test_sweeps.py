@@ -62,10 +62,16 @@ class BoardJira(ReadableJira):
 
     def _matches(self, one: Ticket, jql: str) -> bool:
         in_sprints = re.fullmatch(r"project in \(([^)]+)\) AND sprint in \(([\d, ]+)\) ORDER BY key", jql)
+        named = re.fullmatch(r"key in \(([^)]+)\) ORDER BY key", jql)
         lately = re.fullmatch(r"project = (\S+) AND created >= -(\d+)d ORDER BY key", jql)
         if in_sprints:
             wanted = {int(number) for number in in_sprints[2].split(", ")}
             return one.project in in_sprints[1].split(", ") and any(sprint.id in wanted for sprint in one.sprints)
+        if named:
+            unknown = set(named[1].split(", ")) - self.tickets.keys()
+            if unknown:
+                raise CannotAct(f"there is no {unknown}")
+            return one.key in named[1].split(", ")
         assert lately, jql
         return one.project == lately[1] and one.created_at >= self.now - timedelta(days=int(lately[2]))
 
@@ -371,10 +377,34 @@ async def asks_on(crafty: Sweeping, key: str) -> None:
     await crafty.work_off()
 
 
+def edit(crafty: Sweeping, key: str) -> None:
+    """Somebody changes the ticket, and no webhook tells of it."""
+    crafty.jira.tickets[key] = crafty.jira.tickets[key].having(updated_at=NOW)
+
+
 async def test_a_comment_that_still_asks_on_a_ticket_that_left_is_looked_at(crafty: Sweeping) -> None:
     await asks_on(crafty, "SE-5")
     assert crafty.comments == ["Who reviews it?"]
+    edit(crafty, "SE-5")
     assert await crafty.looks() == ["SE-5"]
+
+
+@pytest.mark.parametrize(
+    ("edited", "looks"),
+    [
+        pytest.param(False, [], id="as the last look saw it"),
+        pytest.param(True, ["SE-5"], id="edited since"),
+    ],
+)
+async def test_a_ticket_that_left_is_looked_at_again_once_it_has_changed(
+    crafty: Sweeping, edited: bool, looks: list[str]
+) -> None:
+    await asks_on(crafty, "SE-5")
+    crafty.check = lambda *_: Verdict.passed("it waits in Stretch Goals for its acceptance")
+    await crafty.sweep_and_look()
+    if edited:
+        edit(crafty, "SE-5")
+    assert await crafty.looks() == looks
 
 
 async def test_a_comment_that_asks_no_more_is_let_be(crafty: Sweeping) -> None:
@@ -397,6 +427,7 @@ async def test_a_comment_on_a_ticket_that_moved_is_looked_at_under_its_new_key(c
     moved = ticket(key="SE-50", sprints=())
     crafty.jira.tickets = {"SE-5": moved, "SE-50": moved}
     assert await crafty.sweep_and_look() == ["SE-5"]
+    edit(crafty, "SE-50")
     assert await crafty.looks() == ["SE-50"]
     assert crafty.comments == ["Who reviews it?"]
 
@@ -410,6 +441,7 @@ async def test_a_comment_in_another_cells_project_is_not_this_sweeps_concern(cra
 async def test_a_board_that_cannot_be_read_empties_nothing_and_hides_no_comment(crafty: Sweeping) -> None:
     await crafty.sweep()
     await asks_on(crafty, "SE-5")
+    edit(crafty, "SE-5")
     crafty.board.broken["board"] = CannotAct("no right to")
     assert await crafty.looks() == ["SE-5"]
     assert await crafty.ledger.warnings() == {"board of Serenity": "Board 12 can't be read: no right to"}
@@ -467,6 +499,26 @@ async def test_what_waits_without_a_moment_is_looked_at_once(crafty: Sweeping) -
     crafty.readers, crafty.check = {"github": host}, wait()
     assert await crafty.sweep_and_look() == [REQUEST]
     assert await crafty.looks() == []
+
+
+@pytest.mark.parametrize(
+    ("state", "keys"),
+    [
+        pytest.param("missing answer", [REQUEST], id="somebody is asked to answer it"),
+        pytest.param("answered", [], id="all is said"),
+    ],
+)
+async def test_what_waits_for_a_late_answer_is_looked_at_though_nothing_is_left_to_do(
+    crafty: Sweeping, state: str, keys: list[str]
+) -> None:
+    crafty.watch(repositories=frozenset({"acme/tool"}))
+    host = FakeHost(opened={"acme/tool": ((REQUEST, opened()),)}, kept={REQUEST: (opened(),)})
+    crafty.readers = {"github": host}
+    told = Comment(ticket="SE-7", occasion="answer", state=state, message=says("Could somebody answer?"))
+    crafty.check = lambda _, ctx: Verdict.passed("nothing is left to do") if ctx.said else Verdict.act("late", told)
+    assert await crafty.sweep_and_look() == [REQUEST]
+    assert await crafty.sweep_and_look() == keys
+    assert await crafty.looks() == keys
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,10 @@
 """`make demo`: plays the story; --once ends after it, --datacenter plays it on that Jira."""
 
 import argparse
-import asyncio
 import contextlib
 import sys
+
+import uvloop
 
 from service import log
 from service.demo.story import tell
@@ -19,7 +20,7 @@ def main() -> int:
     log.configure("console", "ERROR")
     try:
         with contextlib.suppress(KeyboardInterrupt):
-            return asyncio.run(tell(once=chosen.once, flavour="datacenter" if chosen.datacenter else "cloud"))
+            return uvloop.run(tell(once=chosen.once, flavour="datacenter" if chosen.datacenter else "cloud"))
     except CraftyError as error:
         sys.stderr.write(f"{error}\n")
         return 1

@@ -25,7 +25,7 @@ class SearchApi:
     def add_to(self, app: FastAPI) -> None:
         prefix = f"/rest/api/{self._version}"
         for method, path, endpoint, status in self._routes():
-            app.add_api_route(prefix + path, endpoint, methods=[method], status_code=status, response_model=None)
+            app.add_api_route(prefix + path, endpoint, methods=[method], status_code=status, response_model=Any)
 
     def _routes(self) -> list[Route]:
         if not self._site.is_cloud:

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +20,7 @@ from service import store
 from service.app import create_app
 from service.config import Config, load_config
 from service.demo._jira_site import Flavour
-from service.demo._sender import Habits, WebhookSender, WebhookTarget
+from service.demo._sender import Delivery, Habits, WebhookSender, WebhookTarget
 from service.demo.discourse import DiscourseStandIn
 from service.demo.github import GitHubStandIn
 from service.demo.jira import JiraStandIn
@@ -30,7 +30,7 @@ from service.embedded import embedded_redis
 from service.engine import rulebook
 from service.facts import Person
 from service.ledger import PREFIX, Entry, Ledger
-from service.queue import Queue
+from service.queue import ARQ_QUEUE, Queue
 from service.roster import team_from
 from service.settings import Settings
 from service.worker import Worker, worker_from
@@ -90,7 +90,7 @@ class Stage(Scenery):
         """Lets time pass up to `at`; whatever falls due on the way happens at its own moment, which is yielded then."""
         await self.settled()
         while True:
-            _, following = await self.queue.outlook()
+            _, following = await self._outlook()
             moment = at if following is None or following > at else max(following, self.clock.now)
             await self._jump(moment)
             yield moment
@@ -99,11 +99,7 @@ class Stage(Scenery):
 
     async def settled(self) -> None:
         """Returns when every webhook is answered and nothing is due or under way."""
-        while True:
-            await asyncio.gather(*(sender.drain() for sender in self.senders))
-            is_busy, _ = await self.queue.outlook()
-            if not is_busy and not self.worker.job_counter and self._is_quiet():
-                return
+        while not await self._is_settled():  # noqa: ASYNC110 - the store and the stand-ins tell nobody when they are
             await asyncio.sleep(_POLL_SECONDS)
 
     async def news(self, since: str) -> tuple[str, list[Entry]]:
@@ -123,8 +119,24 @@ class Stage(Scenery):
         await self.queue.want()
         await self.settled()
 
-    def _is_quiet(self) -> bool:
-        return not any(delivery.status is None for sender in self.senders for delivery in sender.deliveries)
+    async def _is_settled(self) -> bool:
+        """Whether no work is left, and every webhook was answered before that was asked: each may bring new work."""
+        await asyncio.gather(*(sender.drain() for sender in self.senders))
+        answered = sum(delivery.status is not None for delivery in self._deliveries())
+        is_busy, _ = await self._outlook()
+        return not is_busy and not self.worker.job_counter and answered == len(self._deliveries())
+
+    def _deliveries(self) -> list[Delivery]:
+        return [delivery for sender in self.senders for delivery in sender.deliveries]
+
+    async def _outlook(self) -> tuple[bool, datetime | None]:
+        """What the queue's outlook tells, read in one step: otherwise work may be handed out between two reads."""
+        redis: Any = self.redis
+        async with redis.pipeline(transaction=True) as pipe:
+            pipe.zcard(ARQ_QUEUE).zrange(f"{PREFIX}due", 0, 0, withscores=True)
+            under_way, first = await pipe.execute()
+        following = datetime.fromtimestamp(first[0][1] / 1000, UTC) if first else None
+        return bool(under_way) or (following is not None and following <= self.clock.now), following
 
 
 @asynccontextmanager

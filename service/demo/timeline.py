@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import html
 import re
 import sys
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
+from functools import reduce
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -22,8 +24,12 @@ from service.ledger import Effect, Entry
 
 PLAIN_WIDTH: Final = 120
 INDENT: Final = 27
-_LINK: Final = re.compile(r"\[([^\]]+)\]\([^)]*\)")
+_MENTION: Final = re.compile(r"\[~(?:accountid:)?([^\]]+)\]")
+_LINK: Final = re.compile(r"\[([^\]|]+)(?:\]\([^)]*\)|\|[^\]]*\])")
+"""As Markdown has them, and as wiki markup does."""
 _ESCAPE: Final = re.compile(r"\\([!-/:-@\[-`{-~])|\u200b")
+_LAST_LINE: Final = re.compile(r"^(\*|<small>|\{color:[^}]*\})?Crafty, rule ")
+_ICONS: Final = {"(/)": "✅", "(x)": "⬜"}
 _VERBS: Final = {"pass": "leaves it", "wait": "waits", "act": "acts"}
 _STYLES: Final = {"done": "green", "skipped": "dim", "held": "dim", "failed": "red"}
 
@@ -40,6 +46,7 @@ class Timeline:
         self._last_reasons: dict[tuple[str, str], str] = {}
         self._noted: Counter[str] = Counter()
         self._quoted: set[int] = set()
+        self._held: set[tuple[str, str, str]] = set()
 
     def open(self) -> None:
         """The first lines."""
@@ -114,12 +121,35 @@ class Timeline:
 
     def _tell_effect(self, at: datetime, effect: Effect) -> None:
         """What became of an action; where something was written, in its words."""
+        if self._is_known(effect):
+            return
         text = self._written(effect) if effect.result == "done" else None
         if effect.kind == "digest" and effect.result == "done" and text is None:
             return  # one list has an effect for each ticket in it
         self._line(at, Text.assemble(("      → ", "cyan"), (effect.reason, _STYLES[effect.result])))
         if text:
-            self._console.print(Padding(Text(f"“{_spoken(text)}”", style="italic"), (0, 0, 0, INDENT)))
+            self._console.print(Padding(Text(f"“{self._spoken(text)}”", style="italic"), (0, 0, 0, INDENT)))
+
+    def _is_known(self, effect: Effect) -> bool:
+        """Whether the audience misses nothing: what waits is asked for hourly, and a look goes where its ticket is."""
+        waiting = (effect.rule, effect.target, effect.reason)
+        is_told = waiting in self._held
+        if effect.result == "held":
+            self._held.add(waiting)
+        else:
+            self._held = {one for one in self._held if one[:2] != waiting[:2]}
+        return is_told or (effect.kind == "look" and effect.result == "skipped")
+
+    def _spoken(self, text: str) -> str:
+        """The words of a message without their markup, and without the last line, which is the same each time."""
+        lines = [line for line in map(self._plain, text.splitlines()) if line]
+        return "\n".join(line for line in lines if not _LAST_LINE.match(line))
+
+    def _plain(self, line: str) -> str:
+        names = {person.jira: person.name for person in self._stage.people}
+        named = _MENTION.sub(lambda found: f"@{names.get(found[1], found[1])}", line)
+        words = _ESCAPE.sub(r"\1", html.unescape(_LINK.sub(r"\1", named))).strip()
+        return reduce(lambda shown, icon: shown.replace(icon, _ICONS[icon]), _ICONS, words)
 
     def _written(self, effect: Effect) -> str | None:
         """What an effect has written."""
@@ -156,12 +186,6 @@ class Timeline:
         grid.add_column()
         grid.add_row(f"{at.astimezone(self._zone):%a %d %b %H:%M}", text)
         self._console.print(grid)
-
-
-def _spoken(text: str) -> str:
-    """The words of a message without their markup, and without the last line, which is the same each time."""
-    lines = [_ESCAPE.sub(r"\1", _LINK.sub(r"\1", line)).strip() for line in text.splitlines()]
-    return "\n".join(line for line in lines if line and not line.lstrip("*").startswith("Crafty, rule"))
 
 
 def _rule_of(key: str) -> str:

@@ -41,11 +41,22 @@ def _words_in(node: Node) -> str:
     """The text of a node; a block is a line."""
     if node.type in _WORDS:
         return _WORDS[node.type](node)
+    return _joined(node)
+
+
+def _joined(node: Node) -> str:
     return ("" if node.type in _HOLD_INLINES else "\n").join(map(_words_in, node.content))
 
 
+def _quoted(node: Node) -> str:
+    """What somebody else said, marked as e-mail does it."""
+    return "\n".join(f"> {line}" for line in _joined(node).split("\n"))
+
+
 def _linked_words(node: Node) -> str:
-    """A text, with the address that it leads to where it does not say it itself."""
+    """A text, with the address that it leads to where it does not say it itself; code between backticks."""
+    if any(mark.type == "code" for mark in node.marks):
+        return f"`{node.text}`"
     address = next((str(mark.attrs.get("href", "")) for mark in node.marks if mark.type == "link"), "")
     return node.text if address in node.text else f"{node.text} {address}"
 
@@ -61,6 +72,8 @@ def _attribute(name: str) -> Callable[[Node], str]:
 
 _WORDS: Final[dict[str, Callable[[Node], str]]] = {
     "text": _linked_words,
+    "blockquote": _quoted,
+    "codeBlock": lambda node: f"```\n{_joined(node)}\n```",
     "mention": lambda node: f"[~{node.attrs.get('id', '')}]",
     "hardBreak": lambda _: "\n",
     "emoji": _attribute("shortName"),

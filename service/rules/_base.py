@@ -202,6 +202,14 @@ def firefighters(ctx: Context, window: SprintWindow) -> tuple[Person, ...]:
     return ctx.cell.on_duty("firefighter", min(max(window.day_of(ctx.now), 0), last_day))
 
 
+def running_sprint(ticket: Ticket, ctx: Context) -> Sprint | None:
+    """The cell's running sprint, where the ticket is in it; other sprints may be active on this board or another."""
+    active = ctx.sprints.active
+    if active is None:
+        return ticket.running_sprint
+    return next((one for one in ticket.sprints if one.state == "active" and one.id == active.id), None)
+
+
 def absences(person: Person | None, window: SprintWindow) -> TimeOff:
     """The person's days off in this sprint: somebody who is away for years puts nothing off beyond it."""
     first, last = (window.calendar.local(at).date() for at in (window.start, window.end))

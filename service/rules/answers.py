@@ -203,9 +203,10 @@ def _accept(asked: _Asked, ticket: Ticket) -> Blocks:
 
 def _spillover(asked: _Asked, ticket: Ticket) -> Blocks:
     """The rule spillover listens to the same people; those on a rotation are too many to name."""
+    was_theirs = any(asked.by and line.is_of(asked.by) for line in asked.ctx.situation.commitments.values())
     on_rotations = (person for duty in asked.ctx.cell.duties for person in duty.people)
     named = tuple(dict.fromkeys(person for person in (ticket.assignee, *asked.ctx.cell.roles.values()) if person))
-    if asked.is_by(*named, *on_rotations):
+    if was_theirs or asked.is_by(*named, *on_rotations):
         return ()
     return asked.answer(NOT_YOURS_TO_EXPLAIN, people=names_of(named)) if named else asked.answer(NOBODY_TO_EXPLAIN)
 

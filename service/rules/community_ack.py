@@ -59,15 +59,15 @@ class Params(RuleParams):
 
 
 NEW = (
-    "{who}, could you answer the {kind} {contribution}? {author} opened it, and the team hopes to answer by {due}. A "
+    "{who}, could you answer {author}? Their {kind} {contribution} is new, and the team hopes to answer by {due}. A "
     "few kind words are enough for now."
 )
 REMIND = (
-    "{who}, could you answer {contribution}, or find somebody who can? {author} has waited since {since}, and the team "
+    "{who}, could you answer {author}, or find somebody who can? {contribution} has waited since {since}, and the team "
     "hopes to answer by {due}. A few kind words are enough for now."
 )
 ESCALATE = (
-    "{who}, could somebody answer {contribution}? {author} has waited since {since}, longer than the team hopes for. A "
+    "{who}, could somebody answer {author}? {contribution} has waited since {since}, longer than the team hopes for. A "
     "few kind words are enough for now."
 )
 FOOTER = "Crafty, rule community-ack. Anyone in the team can answer, on {place}."
@@ -80,6 +80,7 @@ HOW = (
 )
 
 ANSWERED = "{member} answered {contribution} after {span}. Thank you! What is left to do about it can be noted here."
+NOT_NEEDED = "{contribution} needs no answer for now. Thank you!"
 CLOSED = "{contribution} was closed, so its answer is not needed any more. Thank you!"
 
 NOBODY: Final = "Hello"
@@ -175,7 +176,7 @@ def check(contribution: Contribution, ctx: Context) -> Verdict:
     case = _Case(contribution, ctx)
     reason = _needs_none(case)
     if reason:
-        return Verdict.passed(reason)
+        return _let_be(case, reason)
     answer = case.answer
     if answer:
         return _answered(case, answer)
@@ -194,6 +195,14 @@ def _needs_none(case: _Case) -> str | None:
     if contribution.is_draft:
         return "it is a draft: its clock starts when it is ready"
     return "it had waited for long when Crafty saw it first, so it is let be" if case.is_too_old else None
+
+
+def _let_be(case: _Case, reason: str) -> Verdict:
+    """Nobody waits: a comment that still asks is edited to say so."""
+    if not case.ctx.is_asking:
+        return Verdict.passed(reason)
+    text = paragraph(NOT_NEEDED, contribution=case.link)
+    return case.wanted(f"needs no answer: {reason}", *_comment(case, "withdrawn", text))
 
 
 def _counts(answer: Answer, case: _Case) -> bool:

@@ -33,7 +33,7 @@ from service.rules._base import (
     wait_until,
     withdrawn,
 )
-from service.texts import Checklist, Paragraph, item, paragraph, small
+from service.texts import Checklist, Item, Paragraph, item, paragraph, small
 from service.values import WorkingTime
 
 NAME: Final = "green-ticket"
@@ -57,6 +57,7 @@ DUE = "Planning needs it by {deadline}."
 LATE = "It helps until {start}, the sprint's start."
 FINAL = "The sprint is about to start, and it helps even now."
 WAYS = " If the ticket can wait, moving it to {refuge} is fine too. This comment follows along."
+TENTATIVE = "Assignee (tentatively {who})"
 SECOND_PAIR_OF_EYES = "Reviewer (so far only the assignee is named; a second pair of eyes is needed)"
 
 GREEN = "This ticket is ready: it has an estimate, an assignee and a reviewer. Thank you!"
@@ -97,6 +98,16 @@ class _Case(Case):
     def deadline(self) -> datetime:
         """The cell's deadline, or the final check where the sprint ends before it."""
         return min(self.window.green_deadline, self.window.final_check)
+
+    @property
+    def tentative(self) -> Person | None:
+        """The assignee of a flagged ticket."""
+        return self.ticket.assignee if self.ticket.assignee and self.ticket.flagged else None
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether nobody but the assignee is to review it."""
+        return self.ticket.is_reviewed_by_assignee and not self.ticket.reviewers
 
     @property
     def is_late(self) -> bool:
@@ -170,8 +181,11 @@ def _time_off_of_responsible(case: _Case) -> TimeOff:
 
 
 def _early(case: _Case, lead: datetime) -> Verdict:
-    """A comment that stands already, because dates have moved since, is kept true; nobody is asked anew."""
-    if case.ctx.said_in(case.occasion):
+    """A comment that stands already, because dates have moved since, is kept true; nobody is asked anew.
+
+    Between two sprints no date of Jira's tells anything: the comment stays as it is.
+    """
+    if case.ctx.said_in(case.occasion) and case.ctx.sprints.active:
         return asked(case.ticket, case.ctx, case.reason, _question(case), again=lead)
     return wait_until(lead, case.ticket, f"{case.reason}; time enough until the reminder")
 
@@ -208,8 +222,8 @@ def _question(case: _Case) -> Comment:
     ask = paragraph(ASK, who=_addressee(case), missing=_listed(case.missing), sprint=case.sprint.name)
     items = (
         item("Estimate", is_done="estimate" not in case.missing),
-        item(_assignee_line(case.ticket), is_done="assignee" not in case.missing),
-        item(_reviewer_line(case.ticket), is_done="reviewer" not in case.missing),
+        _assignee_line(case),
+        item(SECOND_PAIR_OF_EYES if case.is_alone else "Reviewer", is_done="reviewer" not in case.missing),
     )
     ways = joined(_by_when(case), paragraph(WAYS, refuge=_refuge(case)))
     text = signed(NAME, case.ticket.key, ask, Checklist(items), ways)
@@ -218,7 +232,8 @@ def _question(case: _Case) -> Comment:
 
 def _state(case: _Case) -> str:
     stage = " at the final check" if case.is_final else " after the deadline" if case.is_late else ""
-    return f"{ASKING} {_listed(case.missing)}{stage}"
+    tentative = f" (tentatively {case.tentative.name})" if case.tentative else ""
+    return f"{ASKING} {_listed(case.missing)}{tentative}{' (only the assignee)' if case.is_alone else ''}{stage}"
 
 
 def _by_when(case: _Case) -> Paragraph:
@@ -238,12 +253,10 @@ def _addressee(case: _Case) -> Person | str:
     return case.ticket.responsible or case.ctx.cell.roles.get("sprint_planning_manager") or "Hello"
 
 
-def _assignee_line(ticket: Ticket) -> str:
-    return f"Assignee (tentatively {ticket.assignee.name})" if ticket.assignee and ticket.flagged else "Assignee"
-
-
-def _reviewer_line(ticket: Ticket) -> str:
-    return SECOND_PAIR_OF_EYES if ticket.is_reviewed_by_assignee and not ticket.reviewers else "Reviewer"
+def _assignee_line(case: _Case) -> Item:
+    if case.tentative:
+        return item(TENTATIVE, is_done=True, who=case.tentative.name)
+    return item("Assignee", is_done="assignee" not in case.missing)
 
 
 def _ping(case: _Case) -> Iterator[Notify]:
@@ -257,12 +270,14 @@ def _ping(case: _Case) -> Iterator[Notify]:
 
 
 def _digests(case: _Case) -> Iterator[Digest]:
-    """A line for the responsible person's list, and one for the list of each of those who keep an eye on the sprint."""
-    if case.ticket.responsible:
-        yield _digest(case, case.ticket.responsible, "yours", YOURS)
+    """A line for the responsible person's list, and one for the list of each other who keeps an eye on the sprint."""
+    responsible = case.ticket.responsible
+    if responsible:
+        yield _digest(case, responsible, "yours", YOURS)
     manager, first = case.ctx.cell.roles.get("sprint_planning_manager"), firefighters(case.ctx, case.window)[:1]
     for person in {person.id: person for person in (manager, *first) if person}.values():
-        yield _digest(case, person, "list", LIST)
+        if not person.is_same(responsible):
+            yield _digest(case, person, "list", LIST)
 
 
 def _unassigned(case: _Case) -> Iterator[Digest]:

@@ -28,6 +28,7 @@ from service.rules._base import (
     firefighters,
     joined,
     passed_and_told,
+    running_sprint,
     signed,
     wait_until,
     withdrawn,
@@ -117,9 +118,9 @@ def check(ticket: Ticket, ctx: Context) -> Verdict:
     status, statuses = ticket.status.casefold(), ctx.cell.statuses
     if ticket.is_subtask or status in statuses.recurring:
         return _not_needed(ticket, ctx, "sub-tasks and recurring tickets need no reviewer")
-    sprint = ticket.running_sprint
+    sprint = running_sprint(ticket, ctx)
     if sprint is None:
-        return _not_needed(ticket, ctx, "it is not in a running sprint")
+        return _not_needed(ticket, ctx, "it is not in the cell's running sprint")
     if status not in statuses.need_review | statuses.in_progress:
         return _not_needed(ticket, ctx, f"{ticket.status} needs no reviewer")
     window = ctx.cell.window(ctx.now, ctx.sprints)

@@ -4,7 +4,7 @@ From the review deadline on, a ticket of the running sprint that is not in revie
 asked once whether help is needed, the firefighters get a list, and a question to the assignee that stays open for long
 goes to the reviewers. When a sprint was closed, every ticket of it gets a line in the ledger; one that spilled over
 bears a label, and its assignee is asked for the reason, which a `<spillover>` directive gives; of several the last one
-counts, by the assignee or whoever has a role in the cell. Sub-tasks and epics are no spillovers.
+counts, by the assignee, now or at the close, or whoever has a role in the cell. Sub-tasks and epics are no spillovers.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ from service.actions import ASKING, Action, AddLabel, Comment, Digest, EditComme
 from service.commands import Spoken, commands_in, is_ours, said_to_us
 from service.commitments import Commitment
 from service.events import CommentPosted, Due, TicketChanged
-from service.facts import Person, Remark, Sprint, Ticket, names_of
+from service.facts import Person, Remark, Said, Sprint, Ticket, names_of
 from service.rules._base import (
     Case,
     Context,
@@ -31,6 +31,7 @@ from service.rules._base import (
     absences,
     firefighters,
     joined,
+    running_sprint,
     signed,
     wanted,
 )
@@ -79,10 +80,8 @@ IS_URGENT = (
     "{who}, is {ticket} urgent? If so, write “@crafty urgent” there, and the firefighters hear of it. {assignee} was "
     "asked something there on {asked} and may be busy elsewhere. If it can wait, nothing is needed."
 )
-URGENT = (
-    "{who}, could one of you help with {ticket}? {reviewer} says that it is urgent, and a question to {assignee} waits "
-    "there since {asked}."
-)
+URGENT = "{who}, could one of you help with {ticket}? {reviewer} says that it is urgent."
+OPEN = " A question to {assignee} waits there since {asked}."
 
 WHY = (
     "{who}, could you tell in a line what kept this ticket from being ready in {sprint}? Like this: “[~crafty]: "
@@ -150,6 +149,12 @@ class _Account:
     def asking(self) -> str:
         """The occasion of the question for the reason, on which the assignee has to act anew."""
         return f"{self.occasion}:reason"
+
+    @property
+    def standing(self) -> Said | None:
+        """The rule's comment, where it speaks of that sprint: the question, or the warning that it was at risk."""
+        said = self.ctx.said
+        return said if said and said.occasion in {self.occasion, self.asking} else None
 
 
 def check(ticket: Ticket, ctx: Context) -> Verdict:
@@ -260,16 +265,18 @@ def _last_reason(ticket: Ticket, ctx: Context, closed: Sprint, line: Commitment)
         and (since is None or one.remark.at >= since)
         and (until is None or one.remark.at < until)
         and one.remark.at not in others
-        and _may_explain(one.remark.author, ticket, ctx)
+        and _may_explain(one.remark.author, line, ticket, ctx)
     ]
     return given[-1] if given else None
 
 
-def _may_explain(author: Person | None, ticket: Ticket, ctx: Context) -> bool:
-    """Whether that is the assignee, or somebody who holds a role of the cell or is in one of its rotations."""
+def _may_explain(author: Person | None, line: Commitment, ticket: Ticket, ctx: Context) -> bool:
+    """Whether that is the assignee, now or at the close, or somebody with a role or on a rotation of the cell."""
+    if author is None:
+        return False
     on_rotations = (person for duty in ctx.cell.duties for person in duty.people)
     known = (ticket.assignee, *ctx.cell.roles.values(), *on_rotations)
-    return author is not None and any(author.is_same(person) for person in known)
+    return line.is_of(author) or any(author.is_same(person) for person in known)
 
 
 def _accounted(account: _Account) -> _Plan:
@@ -299,14 +306,14 @@ def _spilled(account: _Account) -> Iterator[Action]:
 
 
 def _comment(account: _Account) -> Iterator[Comment]:
-    """Asks for the reason, or thanks for it; where no comment asked, or another one does by now, nobody is thanked."""
-    stands, key, line = account.ctx.said_in(account.asking), account.ticket.key, account.line
+    """Asks for the reason, or thanks for it; where no comment speaks of that sprint, nobody is thanked."""
+    said, key, line = account.standing, account.ticket.key, account.line
     first = _comes_first(account)
     state = f"reason{', first in the next' if first else ''}"
-    if line.reason and stands:
+    if line.reason and said:
         text = joined(paragraph(THANKS, who=line.reason_by, sprint=line.sprint_name), *first)
-        yield EditComment(ticket=key, occasion=account.asking, state=state, message=signed(NAME, key, text))
-    elif not line.reason and (stands or account.recorded is None):
+        yield EditComment(ticket=key, occasion=said.occasion, state=state, message=signed(NAME, key, text))
+    elif not line.reason and (account.ctx.said_in(account.asking) or account.recorded is None):
         text = joined(paragraph(WHY, who=_addressee(account.ticket), sprint=line.sprint_name), *first)
         message = signed(NAME, key, text)
         yield Comment(ticket=key, occasion=account.asking, state=f"{ASKING} {state}", message=message)
@@ -327,9 +334,9 @@ def _addressee(ticket: Ticket) -> Person | str:
 
 
 def _running(ticket: Ticket, ctx: Context) -> _Plan:
-    sprint, statuses = ticket.running_sprint, ctx.cell.statuses
+    sprint, statuses = running_sprint(ticket, ctx), ctx.cell.statuses
     if sprint is None:
-        return _safe(ticket, ctx, "it is not in a running sprint")
+        return _safe(ticket, ctx, "it is not in the cell's running sprint")
     if ticket.status.casefold() not in statuses.backlog | statuses.in_progress:
         return _safe(ticket, ctx, f"{ticket.status} is no risk for {sprint.name}")
     case = Case(ticket, ctx, sprint, ctx.cell.window(ctx.now, ctx.sprints))
@@ -363,10 +370,8 @@ def _at_risk(case: Case) -> _Plan:
     reason = f"{ticket.key} is {ticket.status} after the review deadline of {case.sprint.name}"
     flagged = () if case.ctx.said_in(case.occasion, _AT_RISK) else tuple(_flagged(case))
     asked = _asked(case)
-    if asked is None:
-        return _Plan(reason, flagged)
-    silence = _silence(asked)
-    return _Plan(f"{reason}; {silence.reason}", flagged + silence.actions, silence.again)
+    more = _silence(asked) if asked else _called(case)
+    return _Plan(f"{reason}; {more.reason}", flagged + more.actions, more.again) if more else _Plan(reason, flagged)
 
 
 def _flagged(case: Case) -> Iterator[Action]:
@@ -421,12 +426,16 @@ def _asked(case: Case) -> _Asked | None:
     questions = [one for one in ticket.remarks if _is_question(one, assignee, case.ctx)]
     if not questions or questions[-1].at < case.window.start:
         return None
-    last = questions[-1]
-    wrote = [one.author for one in ticket.remarks if one.at > last.at]
-    moved = [one.by for one in ticket.status_changes if one.at > last.at]
-    if any(assignee.is_same(one) for one in wrote + moved):
+    if _has_acted_since(questions[-1].at, ticket):
         return None
-    return _Asked(ticket, case.ctx, case.sprint, case.window, assignee, last)
+    return _Asked(ticket, case.ctx, case.sprint, case.window, assignee, questions[-1])
+
+
+def _has_acted_since(at: datetime, ticket: Ticket) -> bool:
+    """Whether the assignee did anything on the ticket after that instant."""
+    wrote = [one.author for one in ticket.remarks if one.at > at]
+    moved = [one.by for one in ticket.status_changes if one.at > at]
+    return any(one and one.is_same(ticket.assignee) for one in wrote + moved)
 
 
 def _is_question(remark: Remark, assignee: Person, ctx: Context) -> bool:
@@ -436,19 +445,34 @@ def _is_question(remark: Remark, assignee: Person, ctx: Context) -> bool:
 
 
 def _silence(case: _Asked) -> _Plan:
-    reviewer = _who_calls_it_urgent(case)
-    if reviewer:
-        return _Plan(f"{reviewer.name} says that it is urgent", tuple(_tell_firefighters(case, reviewer)))
+    call = next(_calls_since(case.question.at, case), None)
+    if call:
+        open_since = paragraph(OPEN, assignee=case.assignee.name, asked=case.moment(case.question.at))
+        return _alarm(case, call, open_since)
     if case.ctx.now < case.due:
         return _Plan(f"a question to {case.assignee.name} waits for an answer", again=case.due)
     return _Plan(f"{case.assignee.name} has not answered a question yet", tuple(_ask_reviewers(case)))
 
 
-def _who_calls_it_urgent(case: _Asked) -> Person | None:
-    """The reviewer who said so once the question was asked."""
-    said = said_to_us(case.ticket.remarks, case.ctx.situation.bot)
-    urgent = [one.remark for one in said if one.command.name == "urgent" and one.remark.at >= case.question.at]
-    return next((who for one in urgent for who in case.ticket.reviewers if who.is_same(one.author)), None)
+def _called(case: Case) -> _Plan | None:
+    """Help for what a reviewer calls urgent though no question waits, unless the assignee did something since."""
+    calls = _calls_since(case.window.review_deadline, case)
+    call = next((one for one in calls if not _has_acted_since(one.at, case.ticket)), None)
+    return _alarm(case, call) if call else None
+
+
+def _calls_since(at: datetime, case: Case) -> Iterator[Remark]:
+    """What reviewers wrote from that instant on to say that it is urgent."""
+    for said in said_to_us(case.ticket.remarks, case.ctx.situation.bot):
+        is_reviewer = any(who.is_same(said.remark.author) for who in case.ticket.reviewers)
+        if said.command.name == "urgent" and said.remark.at >= at and is_reviewer:
+            yield said.remark
+
+
+def _alarm(case: Case, call: Remark, *more: Paragraph) -> _Plan:
+    """The firefighters hear of each call once, whoever is the assignee by then."""
+    reviewer = call.author.name if call.author else ""
+    return _Plan(f"{reviewer} says that it is urgent", tuple(_tell_firefighters(case, reviewer, call, *more)))
 
 
 def _ask_reviewers(case: _Asked) -> Iterator[Notify]:
@@ -459,12 +483,11 @@ def _ask_reviewers(case: _Asked) -> Iterator[Notify]:
         yield Notify(person=person, occasion=f"{case.occasion}:silence-{case.question.id}", message=message)
 
 
-def _tell_firefighters(case: _Asked, reviewer: Person) -> Iterator[Notify]:
-    names = {"reviewer": reviewer.name, "assignee": case.assignee.name}
+def _tell_firefighters(case: Case, reviewer: str, call: Remark, *more: Paragraph) -> Iterator[Notify]:
     for person in firefighters(case.ctx, case.window):
-        text = paragraph(URGENT, who=person, ticket=case.link, asked=case.moment(case.question.at), **names)
+        text = joined(paragraph(URGENT, who=person, ticket=case.link, reviewer=reviewer), *more)
         message = signed(NAME, case.ticket.key, text)
-        yield Notify(person=person, occasion=f"{case.occasion}:urgent-{case.question.id}", message=message)
+        yield Notify(person=person, occasion=f"{case.occasion}:urgent-{call.id}", message=message)
 
 
 RULE = Rule(

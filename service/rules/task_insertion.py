@@ -128,10 +128,22 @@ class _Case(Case):
         and of what its start tells, the later deadline counts, and the start itself at the latest.
         """
         if not self.is_running:
-            return self.window.insertion_deadline
+            return self.window_of_planning.insertion_deadline
         start, calendar = self.window.start, self.window.calendar
         planned = calendar.sprint_at(start - timedelta(days=calendar.length_days) / 2)
         return min(max(planned.insertion_deadline, self.window_before.insertion_deadline), start)
+
+    @property
+    def window_of_planning(self) -> SprintWindow:
+        """The sprint in which the next one is planned.
+
+        Between the two, nobody tells when the next one starts. What was asked about already stays too late for half a
+        sprint: the next one starts late.
+        """
+        if self.ctx.sprints.active or not self.ctx.said_in(self.occasion):
+            return self.window
+        calendar = self.window.calendar
+        return calendar.sprint_at(self.ctx.now - timedelta(days=calendar.length_days) / 2)
 
     @property
     def window_before(self) -> SprintWindow:
@@ -147,7 +159,7 @@ class _Case(Case):
     @property
     def confirm_by(self) -> datetime:
         """Until when it may stay unconfirmed: the sprint's start, or a while after it joined where that was later."""
-        start = self.window.start if self.is_running else self.window.end
+        start = self.window.start if self.is_running else self.window_of_planning.end
         if self.late_since < start:
             return start
         return self.window.calendar.add_working_time(self.late_since, self.ctx.params.patience)

@@ -40,18 +40,20 @@ end
 -- Something must be done at wish.due. Wishes of one key are one record: the later replaces the payload and the moment,
 -- but is never put off beyond `latest`, the first one's cap, nor hurried before a failed try may be repeated. What
 -- wish.once names is never done twice. While the record is being worked on, it is only marked, and whoever works on it
--- puts it back. A wish that writes a rule's comment is noted on the rule's case, so that no look concludes anything
+-- puts it back. What is held for somebody's working hours, and is wanted again as it was, goes on waiting. A wish that writes a rule's comment is noted on the rule's case, so that no look concludes anything
 -- while a comment is on its way.
 local function want(wish, now)
   local key = P .. 'work:' .. wish.key
   if wish.once and redis.call('EXISTS', P .. 'done:' .. wish.once) == 1 then return end
-  local old = redis.call('HMGET', key, 'state', 'latest', 'not_before')
+  local old = redis.call('HMGET', key, 'state', 'latest', 'not_before', 'was_held', 'payload')
+  if wish.line then redis.call('HSET', P .. 'lines:' .. wish.key, wish.line[1], wish.line[2]) end
+  local is_held = old[1] == 'waiting' and old[4] == '1'
+  if is_held and (wish.line or old[5] == wish.payload) then return end
   local latest = tonumber(old[2] or now + (wish.cap or 0))
   local due = math.max(now, tonumber(old[3] or 0), math.min(wish.due, latest))
   redis.call('HSET', key, 'kind', wish.kind, 'rule', wish.rule, 'subject', wish.subject, 'payload', wish.payload or 'null',
     'latest', latest)
   redis.call('HINCRBY', key, 'generation', 1)
-  if wish.line then redis.call('HSET', P .. 'lines:' .. wish.key, wish.line[1], wish.line[2]) end
   redis.call('HDEL', key, 'blocked')
   if wish.writes then
     local case = P .. 'case:' .. wish.rule .. ':' .. wish.subject

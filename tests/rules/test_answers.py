@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.actions import ASKING, Comment, Reply
+from service.commitments import Commitment
 from service.contributions import Answer, Contribution, Note
 from service.engine import evaluate
 from service.events import CommentPosted, ContributionNoted, Event, TicketChanged
@@ -71,6 +72,22 @@ def answer(*remarks: Remark, **around: Any) -> str | None:
 
 def told(rule: str, minutes: int = 5, outcome: str = "pass", reason: str = "all is well") -> Told:
     return Told(rule=rule, at=NOW - minutes * MINUTE, outcome=outcome, reason=reason)
+
+
+def spilled(assignee_id: str) -> Commitment:
+    """What the ledger says of a ticket that spilled over, by whose it was."""
+    return Commitment(
+        ticket="SE-1",
+        summary="Fix the login",
+        url="",
+        cell="Serenity",
+        sprint=41,
+        sprint_name="SE Sprint 41",
+        closed_at=NOW,
+        status="In Progress",
+        is_spillover=True,
+        assignee_id=assignee_id,
+    )
 
 
 LATE = "no late addition waits for you on this ticket."
@@ -234,6 +251,14 @@ def test_where_nobody_has_a_role(text: str, by: Person, expected: str) -> None:
     nobody = replace(cell(), roles={}, duties=())
 
     assert answer(wrote(by, text), facts={"assignee": None}, within=nobody) == expected
+
+
+@pytest.mark.parametrize(("by", "outcome"), [(ANN, "pass"), (ELI, "pass"), (BOB, "act"), (ZOE, "act")])
+def test_a_reason_by_whose_ticket_it_was_at_the_close_needs_no_answer(by: Person, outcome: str) -> None:
+    lines = {41: spilled(assignee_id="ann"), 42: spilled(assignee_id="")}
+    verdict = look(wrote(by, EXPLAIN), facts={"assignee": ELI}, around={"commitments": lines})
+
+    assert verdict.outcome == outcome
 
 
 @pytest.mark.parametrize(("by", "outcome"), [(ELI, "pass"), (BOB, "act")])

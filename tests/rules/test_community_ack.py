@@ -28,6 +28,7 @@ from tests.builders import (
     cell_with,
     length,
     messages,
+    plain,
     said_after,
     summary,
     verdict_of,
@@ -159,6 +160,27 @@ def test_nobody_waits_for_an_answer_to(
 
     assert (verdict.outcome, verdict.actions) == ("pass", ())
     assert reason in verdict.reason
+
+
+@pytest.mark.parametrize(
+    ("standing", "actions"),
+    [
+        pytest.param("missing answer", [EDIT], id="the question is withdrawn"),
+        pytest.param("withdrawn", [], id="once"),
+        pytest.param("answered", [], id="thanks stay"),
+    ],
+)
+@pytest.mark.parametrize("facts", [{"is_draft": True}, {"author": ANN}], ids=["a draft again", "a member by now"])
+def test_a_question_about_what_needs_no_answer_any_more(
+    facts: dict[str, Any], standing: str, actions: list[str]
+) -> None:
+    said = msgspec.structs.replace(ASKING, state=standing)
+    verdict = look(offered(ticket="SE-7", **facts), MONDAY + HOUR, done=ESCALATED, said=said)
+
+    text = f"{LINKED} needs no answer for now. Thank you!\nCrafty, rule community-ack. On SE-7: “@crafty why”."
+
+    assert summary(verdict) == actions
+    assert plain(verdict) == [text] * len(actions)
 
 
 @pytest.mark.parametrize(
@@ -716,7 +738,7 @@ UNTIL = "Monday 9 November at 15:00 (Europe/Paris)"
             offered(),
             FRIDAY,
             cell_of_lee(),
-            f"Lee, could you answer the pull request {LINKED}? Ada opened it, and the team hopes to answer by {UNTIL}. "
+            f"Lee, could you answer Ada? Their pull request {LINKED} is new, and the team hopes to answer by {UNTIL}. "
             "A few kind words are enough for now.",
             id="at once",
         ),
@@ -724,7 +746,7 @@ UNTIL = "Monday 9 November at 15:00 (Europe/Paris)"
             offered(author=None),
             FRIDAY,
             replace(cell(), roles={}),
-            f"Hello, could you answer the pull request {LINKED}? Somebody opened it, and the team hopes to answer by "
+            f"Hello, could you answer Somebody? Their pull request {LINKED} is new, and the team hopes to answer by "
             f"{UNTIL}. A few kind words are enough for now.",
             id="from an account that is gone, to a channel",
         ),
@@ -732,7 +754,7 @@ UNTIL = "Monday 9 November at 15:00 (Europe/Paris)"
             offered(),
             REMINDER,
             cell_of_lee(),
-            f"Lee, could you answer {LINKED}, or find somebody who can? Ada has waited since {SINCE}, and the team "
+            f"Lee, could you answer Ada, or find somebody who can? {LINKED} has waited since {SINCE}, and the team "
             f"hopes to answer by {UNTIL}. A few kind words are enough for now.",
             id="the reminder",
         ),
@@ -740,7 +762,7 @@ UNTIL = "Monday 9 November at 15:00 (Europe/Paris)"
             offered(),
             MONDAY,
             cell_of_lee(),
-            f"Lee, Fay and Finn, could somebody answer {LINKED}? Ada has waited since {SINCE}, longer than the team "
+            f"Lee, Fay and Finn, could somebody answer Ada? {LINKED} has waited since {SINCE}, longer than the team "
             "hopes for. A few kind words are enough for now.",
             id="in the channel",
         ),
@@ -748,7 +770,7 @@ UNTIL = "Monday 9 November at 15:00 (Europe/Paris)"
             offered(),
             MONDAY,
             replace(cell(), roles={}, duties=()),
-            f"Hello, could somebody answer {LINKED}? Ada has waited since {SINCE}, longer than the team hopes for. A "
+            f"Hello, could somebody answer Ada? {LINKED} has waited since {SINCE}, longer than the team hopes for. A "
             "few kind words are enough for now.",
             id="in the channel of a cell without liaison and firefighters",
         ),
@@ -767,7 +789,7 @@ def test_what_people_read_in_chat(about: Contribution, now: datetime, within: Ce
             offered(ticket="SE-7"),
             None,
             Comment,
-            f"Lee, Fay and Finn, could somebody answer {LINKED}? Ada has waited since {SINCE}, longer than the team "
+            f"Lee, Fay and Finn, could somebody answer Ada? {LINKED} has waited since {SINCE}, longer than the team "
             "hopes for. A few kind words are enough for now.",
             id="the promise passed",
         ),

@@ -53,7 +53,7 @@ COMMENT = "comment SE-1 sprint-42"
 AT_LEAD = "recheck SE-1 2026-11-12 23:00"
 AT_DEADLINE = "recheck SE-1 2026-11-13 23:00"
 AT_FINAL = "recheck SE-1 2026-11-16 07:00"
-LISTS = ["digest @sam sprint-42:yours", "digest @sam sprint-42:list", "digest @fay sprint-42:list"]
+LISTS = ["digest @sam sprint-42:yours", "digest @fay sprint-42:list"]
 PUSHED = ["move_to_sprint SE-1 sprint-42", COMMENT]
 UNASSIGNED = [COMMENT, "digest @sam sprint-42:unassigned"]
 
@@ -227,6 +227,14 @@ def test_the_boards_sprints(sprints: Sprints, now: datetime, actions: list[str])
     assert summary(look(planned(), now, sprints=sprints)) == actions
 
 
+def test_between_two_sprints_what_was_asked_stays_as_it_stands() -> None:
+    closed = Sprints(next=NEXT, stretch_goals=STRETCH)
+    verdict = look(planned(), START + MINUTE, sprints=closed, said=said("missing reviewer at the final check"))
+
+    assert verdict.outcome == "wait"
+    assert summary(verdict) == ["recheck SE-1 2026-11-26 23:00"]
+
+
 UNDATED = Sprints(active=Sprint(id=41, name="SE Sprint 41", state="active"), next=NEXT, stretch_goals=STRETCH)
 
 
@@ -306,6 +314,21 @@ def test_a_cell_without_planning_manager_greets_nobody_by_name() -> None:
     assert summary(verdict) == [COMMENT, "digest @fay sprint-42:list", AT_FINAL]
 
 
+@pytest.mark.parametrize(
+    ("reporter", "told"),
+    [
+        pytest.param(BOB, ["@bob yours", "@sam list", "@fay list"], id="somebody else's"),
+        pytest.param(SAM, ["@sam yours", "@fay list"], id="the planning manager's own"),
+        pytest.param(FAY, ["@fay yours", "@sam list"], id="a firefighter's own"),
+    ],
+)
+def test_each_ticket_is_in_one_list_a_person(reporter: Person, told: list[str]) -> None:
+    verdict = look(planned(reporter=reporter), DEADLINE)
+    lists = [line.removeprefix("digest ").replace("sprint-42:", "") for line in summary(verdict) if "digest" in line]
+
+    assert lists == told
+
+
 def test_a_planning_manager_on_firefighter_duty_gets_one_list() -> None:
     verdict = look(planned(reporter=BOB), DEADLINE, within=replace(cell(), roles={"sprint_planning_manager": FAY}))
 
@@ -324,6 +347,26 @@ def test_lists_leave_ten_minutes_later_so_that_they_gather_all_tickets() -> None
         pytest.param("missing reviewer", {"reviewer": BOB}, "act", "green", id="it becomes green"),
         pytest.param("green", {"reviewer": BOB}, "pass", None, id="it stays green"),
         pytest.param("missing reviewer", {}, "wait", None, id="the same field is still empty"),
+        pytest.param(
+            "missing reviewer",
+            {"reviewer": ANN},
+            "act",
+            "missing reviewer (only the assignee)",
+            id="the assignee takes the review as well",
+        ),
+        pytest.param(
+            "missing reviewer (only the assignee)", {"reviewer": ANN}, "wait", None, id="it is still the assignee"
+        ),
+        pytest.param(
+            "missing reviewer", {"flagged": True}, "act", "missing reviewer (tentatively Ann)", id="it is flagged"
+        ),
+        pytest.param(
+            "missing reviewer (tentatively Ann)",
+            {"flagged": True, "assignee": BOB},
+            "act",
+            "missing reviewer (tentatively Bob)",
+            id="somebody else is tentative",
+        ),
         pytest.param("missing reviewer", {"estimate": None}, "act", "missing estimate and reviewer", id="one more"),
         pytest.param("missing estimate and reviewer", {}, "act", "missing reviewer", id="one less"),
         pytest.param("missing reviewer", {"sprints": ()}, "act", "withdrawn", id="it leaves the sprint"),
@@ -477,11 +520,11 @@ HAND = f"could you see who might use a hand {AT_NINE} These tickets are not read
             id="a field is empty again",
         ),
         pytest.param(
-            planned(),
+            planned(reporter=BOB),
             DEADLINE,
             None,
             [
-                f"Sam, {FILL_IN}\n[ ] {LINK}: reviewer\n{REASONS}",
+                f"Bob, {FILL_IN}\n[ ] {LINK}: reviewer\n{REASONS}",
                 f"Sam, {HAND}\n[ ] {LINK}: reviewer\n{REASONS}",
                 f"Fay, {HAND}\n[ ] {LINK}: reviewer\n{REASONS}",
             ],
@@ -500,6 +543,12 @@ HAND = f"could you see who might use a hand {AT_NINE} These tickets are not read
 )
 def test_what_people_read_in_chat(about: Ticket, now: datetime, standing: Said | None, texts: list[str]) -> None:
     assert plain(look(about, now, said=standing))[1:] == texts
+
+
+def test_a_name_with_braces_is_told_as_it_is() -> None:
+    text = plain(look(planned(assignee=Person(name="Ö {who} {", jira="acc-x"), flagged=True)))[0]
+
+    assert "[x] Assignee (tentatively Ö {who} {)" in text
 
 
 def test_a_chat_message_tells_the_time_in_the_readers_zone() -> None:

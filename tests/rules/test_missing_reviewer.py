@@ -68,6 +68,7 @@ def said(state: str, at: datetime = FRIDAY, occasion: str = "sprint-41", turns: 
     return Said(occasion=occasion, state=state, at=at, turns=turns)
 
 
+ANOTHER_ACTIVE = Sprint(id=77, name="SE Sprint 41b", state="active", board=12)
 ASKED = said(f"missing reviewer, waits for review: {NOBODY}")
 ASKED_AGAIN = said(f"missing reviewer, asked again: {NOBODY}", turns=1)
 TAKEN = said("taken by Fay", turns=1)
@@ -92,12 +93,15 @@ def on_duty(*people: Person) -> Cell:
     [
         pytest.param({"is_subtask": True}, "need no reviewer", id="a sub-task"),
         pytest.param({"status": "RECURRING"}, "need no reviewer", id="a recurring ticket, however it is written"),
-        pytest.param({"sprints": ()}, "not in a running sprint", id="a ticket of the backlog"),
-        pytest.param({"sprints": (NEXT,)}, "not in a running sprint", id="a ticket of the next sprint"),
-        pytest.param({"sprints": (STRETCH,)}, "not in a running sprint", id="a ticket of Stretch Goals"),
+        pytest.param({"sprints": ()}, "not in the cell's running sprint", id="a ticket of the backlog"),
+        pytest.param({"sprints": (NEXT,)}, "not in the cell's running sprint", id="a ticket of the next sprint"),
+        pytest.param({"sprints": (STRETCH,)}, "not in the cell's running sprint", id="a ticket of Stretch Goals"),
+        pytest.param(
+            {"sprints": (ANOTHER_ACTIVE,)}, "not in the cell's running sprint", id="a ticket of another active sprint"
+        ),
         pytest.param(
             {"sprints": (Sprint(id=39, name="SE Sprint 39", state="closed"),)},
-            "not in a running sprint",
+            "not in the cell's running sprint",
             id="a ticket of a closed sprint",
         ),
         pytest.param({"status": "Backlog"}, "Backlog needs no reviewer", id="work that has not begun"),

@@ -59,6 +59,7 @@ FLAGGED = [
 ]
 
 CLOSE = wall("2026-11-16 09:00")
+ANOTHER_ACTIVE = msgspec.structs.replace(RUNNING, id=77, name="SE Sprint 41b")
 CLOSED = msgspec.structs.replace(RUNNING, state="closed", completed_at=CLOSE)
 NOW_RUNNING = msgspec.structs.replace(NEXT, state="active", start=CLOSE, end=wall("2026-11-30 09:00"))
 AFTER = Sprints(active=NOW_RUNNING, next=Sprint(id=43, name="SE Sprint 43", state="future"), stretch_goals=STRETCH)
@@ -77,6 +78,7 @@ def said(state: str, occasion: str = "sprint-41", turns: int = 0) -> Said:
 
 
 AT_RISK = said("missing review")
+AT_RISK_AGAIN = said("missing review", occasion="sprint-42")
 NOT_AT_RISK = said("not at risk", turns=1)
 WHY = said("missing reason", occasion="sprint-41:reason")
 WHY_AND_FIRST = said("missing reason, first in the next", occasion="sprint-41:reason", turns=1)
@@ -150,9 +152,12 @@ def recorded(verdict: Verdict) -> list[Any]:
     [
         pytest.param({"is_subtask": True}, "sub-tasks and epics", id="a sub-task"),
         pytest.param({"kind": "EPIC"}, "sub-tasks and epics", id="an epic, however it is written"),
-        pytest.param({"sprints": ()}, "not in a running sprint", id="a ticket of the backlog"),
-        pytest.param({"sprints": (NEXT,)}, "not in a running sprint", id="a ticket of the next sprint"),
-        pytest.param({"sprints": (STRETCH,)}, "not in a running sprint", id="a ticket of Stretch Goals"),
+        pytest.param({"sprints": ()}, "not in the cell's running sprint", id="a ticket of the backlog"),
+        pytest.param({"sprints": (NEXT,)}, "not in the cell's running sprint", id="a ticket of the next sprint"),
+        pytest.param({"sprints": (STRETCH,)}, "not in the cell's running sprint", id="a ticket of Stretch Goals"),
+        pytest.param(
+            {"sprints": (ANOTHER_ACTIVE,)}, "not in the cell's running sprint", id="a ticket of another active sprint"
+        ),
         pytest.param({"status": "Need Review"}, "Need Review is no risk", id="a ticket in review"),
         pytest.param({"status": "Merged"}, "Merged is no risk", id="a ticket that is merged"),
         pytest.param({"status": "External Review"}, "External Review is no risk", id="a ticket that others review"),
@@ -166,6 +171,13 @@ def test_no_risk(facts: dict[str, Any], reason: str) -> None:
     assert verdict.outcome == "pass"
     assert reason in verdict.reason
     assert verdict.actions == ()
+
+
+def test_of_two_active_sprints_the_boards_running_one_counts() -> None:
+    both = ticket(sprints=(ANOTHER_ACTIVE, RUNNING))
+
+    assert summary(look(both, DEADLINE)) == FLAGGED
+    assert summary(look(ticket(sprints=(RUNNING,)), DEADLINE, sprints=Sprints(next=NEXT))) == FLAGGED
 
 
 @pytest.mark.parametrize("status", ["In Progress", "BACKLOG", "To Do"])
@@ -304,7 +316,7 @@ ASKED = remark(SAM, "2026-11-10 15:00", "[~acc-ann] does it work?", "acc-ann")
 DUE = wall("2026-11-12 15:00")
 AT_DUE = "recheck SE-1 2026-11-12 14:00"
 ASK_BOB = "notify @bob sprint-41:silence-1"
-ALARM = ["notify @fay sprint-41:urgent-1", "notify @finn sprint-41:urgent-1"]
+ALARM = ["notify @fay sprint-41:urgent-2", "notify @finn sprint-41:urgent-2"]
 
 
 def silent(*remarks: Remark, **facts: Any) -> Ticket:
@@ -449,7 +461,7 @@ URGENT = remark(BOB, "2026-11-12 15:30", "@crafty urgent", number="2")
             id="before anybody asked the reviewer",
         ),
         pytest.param(
-            (remark(BOB, "2026-11-12 09:00", "[~acc-ann] [~crafty] urgent", "acc-ann"),),
+            (remark(BOB, "2026-11-12 09:00", "[~acc-ann] [~crafty] urgent", "acc-ann", number="2"),),
             "2026-11-12 09:01",
             ALARM,
             id="in the question itself",
@@ -492,10 +504,55 @@ def test_who_calls_it_urgent(remarks: tuple[Remark, ...], now: str, actions: lis
     assert summary(look(about, wall(now), said=standing)) == actions
 
 
-def test_the_firefighters_hear_of_it_once() -> None:
-    done = frozenset({f"spillover:SE-1:sprint-41:urgent-1:notify:@{who}" for who in ("fay", "finn")})
+@pytest.mark.parametrize(
+    ("remarks", "now", "actions"),
+    [
+        pytest.param((URGENT,), "2026-11-12 15:31", ALARM, id="nobody asked anything"),
+        pytest.param(
+            (remark(BOB, "2026-11-12 00:00", "@crafty urgent", number="2"),),
+            "2026-11-12 15:31",
+            ALARM,
+            id="at the review deadline",
+        ),
+        pytest.param(
+            (remark(BOB, "2026-11-11 23:59", "@crafty urgent", number="2"),),
+            "2026-11-12 15:31",
+            [],
+            id="a minute before it was at risk",
+        ),
+        pytest.param(
+            (ASKED, remark(ANN, "2026-11-12 09:00", number="0"), URGENT),
+            "2026-11-12 15:31",
+            ALARM,
+            id="the question has its answer",
+        ),
+        pytest.param(
+            (URGENT, remark(BOB, "2026-11-12 16:00", "@crafty urgent", number="3")),
+            "2026-11-12 16:01",
+            ALARM,
+            id="said twice",
+        ),
+        pytest.param((URGENT, remark(ANN, "2026-11-12 15:31", number="3")), "2026-11-12 15:32", [], id="Ann is there"),
+        pytest.param(
+            (remark(SAM, "2026-11-12 15:30", "@crafty urgent", number="2"),),
+            "2026-11-12 15:31",
+            [],
+            id="somebody who does not review it",
+        ),
+    ],
+)
+def test_the_firefighters_hear_of_an_urgent_ticket_at_risk(
+    remarks: tuple[Remark, ...], now: str, actions: list[str]
+) -> None:
+    assert summary(look(silent(*remarks), wall(now), said=AT_RISK)) == actions
 
-    assert look(silent(ASKED, URGENT), DUE + timedelta(hours=1), said=AT_RISK, around={"done": done}).actions == ()
+
+def test_the_firefighters_hear_of_it_once() -> None:
+    done = frozenset({f"spillover:SE-1:sprint-41:urgent-2:notify:@{who}" for who in ("fay", "finn")})
+
+    for assignee in (ANN, ELI):
+        about = silent(ASKED, URGENT, assignee=assignee)
+        assert look(about, DUE + timedelta(hours=1), said=AT_RISK, around={"done": done}).actions == ()
 
 
 # The sprint was closed
@@ -701,7 +758,9 @@ LATER = wall("2026-11-16 11:01")
         pytest.param(WHY, line(), ANSWERED, ["record", "edit_comment"], id="a reason arrives"),
         pytest.param(WHY, line(**GREW), ANSWERED, ["edit_comment"], id="the ledger has it already"),
         pytest.param(THANKED, line(**GREW), ANSWERED, [], id="and the thanks stand"),
-        pytest.param(AT_RISK, line(), ANSWERED, ["record", "edit_comment"], id="another comment stands by now"),
+        pytest.param(
+            AT_RISK, line(), ANSWERED, ["record", "edit_comment"], id="the warning that it was at risk stands"
+        ),
         pytest.param(None, line(), ANSWERED, ["record"], id="no comment stands"),
         pytest.param(
             THANKED,
@@ -737,6 +796,29 @@ def test_a_reason_completes_the_line(standing: Said | None, known: Commitment, a
             known, reason=told.reason, reason_by=told.reason_by, reason_at=told.reason_at
         )
         assert told.reason != known.reason
+
+
+@pytest.mark.parametrize(
+    ("by", "kinds"),
+    [
+        pytest.param(ANN, ["record", "edit_comment"], id="whose ticket it was at the close, and who was asked"),
+        pytest.param(ELI, ["record", "edit_comment"], id="whose ticket it is now"),
+        pytest.param(BOB, [], id="somebody else"),
+        pytest.param(ZOE, [], id="a stranger"),
+    ],
+)
+def test_who_explains_a_ticket_that_changed_hands(by: Person, kinds: list[str]) -> None:
+    about = spilled(assignee=ELI, remarks=(reason(by, "2026-11-16 11:00"),))
+    verdict = account(about, LATER, said=WHY, around={"commitments": {41: line()}})
+
+    assert [action.kind for action in verdict.actions if action.kind != "recheck"] == kinds
+
+
+def test_a_line_of_nobody_known_is_explained_by_no_stranger() -> None:
+    about = spilled(assignee=None, remarks=(reason(ZOE, "2026-11-16 11:00"),))
+    verdict = account(about, LATER, said=WHY, around={"commitments": {41: line(assignee="", assignee_id="")}})
+
+    assert recorded(verdict) == []
 
 
 def test_the_ledger_keeps_what_it_said_of_the_close() -> None:
@@ -809,6 +891,8 @@ def test_which_sprint_a_reason_is_about(at: str, known: dict[str, Any], is_about
         pytest.param((STRETCH,), WHY, line(), None, id="Stretch Goals"),
         pytest.param((), WHY, line(), None, id="the backlog"),
         pytest.param((), WHY_AND_FIRST, line(), "missing reason", id="out again"),
+        pytest.param((NOW_RUNNING,), AT_RISK, line(**GREW), "reason, first in the next", id="instead of the warning"),
+        pytest.param((NOW_RUNNING,), AT_RISK_AGAIN, line(**GREW), "not at risk", id="not instead of a later warning"),
         pytest.param((NOW_RUNNING,), None, line(**GREW), None, id="where no comment stands"),
     ],
 )
@@ -913,6 +997,11 @@ ON_DUTY_NOBODY = replace(cell(), duties=())
             "Thank you, Ann! The reason is noted for SE Sprint 41.",
             id="the reason is given",
         ),
+        pytest.param(
+            account(spilled(sprints=(CLOSED, NOW_RUNNING), remarks=(reason(ANN, "2026-11-13 09:00"),)), said=AT_RISK),
+            "Thank you, Ann! The reason is noted for SE Sprint 41. This ticket comes first in SE Sprint 42.",
+            id="the reason was given while it was at risk",
+        ),
     ],
 )
 def test_what_stands_on_the_ticket(verdict: Verdict, text: str) -> None:
@@ -934,9 +1023,14 @@ def test_what_stands_on_the_ticket(verdict: Verdict, text: str) -> None:
         ),
         pytest.param(
             look(silent(ASKED, URGENT), THURSDAY, said=AT_RISK),
-            f"Fay, could one of you help with {LINK}? Bob says that it is urgent, and a question to Ann waits there "
+            f"Fay, could one of you help with {LINK}? Bob says that it is urgent. A question to Ann waits there "
             "since Tuesday 10 November at 15:00 (Europe/Paris).",
             id="a firefighter",
+        ),
+        pytest.param(
+            look(silent(URGENT), THURSDAY, said=AT_RISK),
+            f"Fay, could one of you help with {LINK}? Bob says that it is urgent.",
+            id="a firefighter, where no question waits",
         ),
     ],
 )

@@ -521,6 +521,34 @@ def test_a_split_in_a_running_sprint_waits_a_working_day_for_its_confirmation(jo
     assert "nobody confirmed that it replaces SE-7" in then.reason
 
 
+BETWEEN = Sprints(next=NEXT, stretch_goals=STRETCH)
+
+
+@pytest.mark.parametrize(
+    ("now", "about", "standing", "actions"),
+    [
+        pytest.param(START - MINUTE, split(), CONFIRM, [AT_START], id="a question, a minute before the start"),
+        pytest.param(START, split(), CONFIRM, INSERTED, id="a question, as it should start"),
+        pytest.param(START + MINUTE, added(), MOVED, [*moving_out(), TELL_SAM], id="what was moved out is in again"),
+        pytest.param(
+            START + MINUTE, split(labels=("injection-accepted",)), CONFIRM, [EDIT], id="an acceptance is heard"
+        ),
+        pytest.param(
+            START + MINUTE, added(START - MINUTE), None, [], id="what is new is looked at once the next one runs"
+        ),
+        pytest.param(START + timedelta(days=7), added(), MOVED, [EDIT], id="half a sprint later it is early again"),
+    ],
+)
+def test_between_two_sprints_what_joined_too_late_stays_so(
+    now: datetime, about: Ticket, standing: str | None, actions: list[str]
+) -> None:
+    verdict = look(about, now, said=said(standing) if standing else None, sprints=BETWEEN)
+
+    assert [line for line in summary(verdict) if line not in {"notify @eli sprint-42", "notify @ann sprint-42"}] == (
+        actions
+    )
+
+
 def test_an_edit_pings_nobody_so_people_are_told_in_chat_when_an_unconfirmed_ticket_moves() -> None:
     verdict = look(split(), START, said=said(CONFIRM))
 

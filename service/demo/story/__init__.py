@@ -9,8 +9,9 @@ from typing import Final
 
 from service.demo._jira_site import Flavour
 from service.demo.stage import Stage, stage
-from service.demo.story.expected import EXPECTED, look_back
+from service.demo.story.expected import compare
 from service.demo.story.scenes import PARIS, SCENES, START, Scene, set_the_scene
+from service.demo.story.seen import look_back
 from service.demo.timeline import Timeline
 
 CONFIG: Final = Path(__file__).parents[1] / "crafty.toml"
@@ -24,8 +25,7 @@ async def tell(*, once: bool, flavour: Flavour = "cloud") -> int:
         timeline.open()
         for scene in SCENES:
             await _play(scene, on_stage, timeline)
-        seen = await look_back(on_stage)
-        missed = timeline.close([(what, is_seen(seen)) for what, is_seen in EXPECTED])
+        missed = timeline.close(compare(await look_back(on_stage, PARIS)))
         if not once:
             await timeline.stay_open()
         return int(bool(missed))
