@@ -18,7 +18,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from service.demo.stage import Stage
+from service.demo.stage import TOKEN, Stage
 from service.engine import Decision
 from service.ledger import Effect, Entry
 
@@ -88,9 +88,9 @@ class Timeline:
 
     async def stay_open(self) -> None:
         """Says where to look, and stays until Ctrl-C."""
-        self._console.print(
-            f"\nCrafty still runs at {self._stage.url} (its API: {self._stage.url}/docs). Ctrl-C ends it."
-        )
+        url = self._stage.url
+        self._console.print(f"\nThe console: {url}/console, log in with the token {TOKEN}. The API: {url}/docs.")
+        self._console.print("Crafty still runs; Ctrl-C ends it.")
         await asyncio.Event().wait()
 
     async def _notes(self) -> list[tuple[datetime, Text]]:
