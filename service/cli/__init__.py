@@ -8,7 +8,7 @@ from typing import Any, Final, NoReturn
 
 import typer
 
-from service.cli import configuration, ledgers, rules, running, simulation, story, trials
+from service.cli import configuration, health, ledgers, rules, running, simulation, story, trials
 from service.cli._session import WrongUseError
 from service.errors import ConfigError, CraftyError
 from service.tuning import CannotTuneError
@@ -20,6 +20,8 @@ _COMMANDS: Final[tuple[tuple[Callable[..., Any], str], ...]] = (
     (running.up, "crafty up"),
     (running.api, "crafty api"),
     (running.worker, "crafty worker"),
+    (health.doctor, "crafty doctor --json"),
+    (health.register_webhooks, "crafty register-webhooks --url https://crafty.example.org --dry-run"),
     (story.why, "crafty why SE-123 --facts"),
     (simulation.simulate, "crafty simulate payload.json --now 2026-11-13T10:00:00Z"),
     (trials.replay, "crafty replay 0f3a7c"),

@@ -8,6 +8,7 @@ import logging
 import re
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from functools import cache
@@ -28,13 +29,23 @@ from tenacity import (
     wait_random,
 )
 
-from service.errors import CannotAct, CraftyError, NotFound, NotSignedInError, TryLater
+from service.errors import CannotAct, CraftyError, NotFound, NotSignedInError, RedisAway, TryLater
+from service.limits import (
+    LONGEST_WAIT,
+    OPEN,
+    SHORTEST_PAUSE,
+    UNTOLD_PAUSE,
+    Call,
+    Gate,
+    Limits,
+    breather,
+    until_reset,
+)
 
 T = TypeVar("T")
 Sleep = Callable[[float], Awaitable[None]]
 """Waits for that many seconds."""
 
-LONGEST_WAIT: Final = 3600.0
 _SHORT_WAIT: Final = 5.0
 _PAGE: Final = 100
 _QUOTED_LENGTH: Final = 300
@@ -147,16 +158,29 @@ def _user_agent() -> str:
 class Api:
     """One service over HTTP: a pool of connections with timeouts, no redirects followed, no cookies kept.
 
-    service: its name in messages; base_url: with any context path; sleep: waits between tries. Raises CannotAct when
-    a credential has characters that no header can carry.
+    service: its name in messages; base_url: with any context path; sleep: waits between tries; limits: how often it may
+    be called, which the gate keeps for all processes. Raises CannotAct when a credential has characters that no header
+    can carry.
 
     Every call ends in one of: an answer; NotFound (404, 410); TryLater (no answer, 408, 409, 425, 429, 5xx); CannotAct
     (all else, also a web page or JSON of a wrong shape where an answer was promised). GET and PUT are tried up to three
     times when no answer comes or a gateway fails, any method when a 429 asks for a short wait, because then nothing was
     done. A POST without a clear answer may have happened and is left to the caller.
+
+    Nothing is sent that goes beyond the limits: a call waits for its turn for up to five seconds, and is a TryLater
+    where that is not enough. What a service says of its own limits holds for every process from then on. RedisAway
+    where the gate can't be asked.
     """
 
-    def __init__(self, service: str, base_url: str, credential: Credential, sleep: Sleep = asyncio.sleep) -> None:
+    def __init__(
+        self,
+        service: str,
+        base_url: str,
+        credential: Credential,
+        sleep: Sleep = asyncio.sleep,
+        limits: Limits | None = None,
+        gate: Gate = OPEN,
+    ) -> None:
         if not all(value.isascii() and value.isprintable() for value in credential.headers.values()):
             raise CannotAct(
                 f"{credential.name} has a character that can't be sent; copy it again, without line breaks."
@@ -165,6 +189,8 @@ class Api:
         self._service = service
         self._credential = credential
         self._sleep = sleep
+        self._limits = limits or Limits(service.lower())
+        self._gate = gate
         self._client = httpx.AsyncClient(
             base_url=base_url,
             headers={"Accept": "application/json", "User-Agent": _user_agent(), **credential.headers},
@@ -227,17 +253,52 @@ class Api:
     async def _send_once(
         self, method: str, path: str, params: Mapping[str, str | int] | None, json: Any
     ) -> httpx.Response:
+        call = Call(method, path.partition("?")[0], json)
+        await self._wait_for_turn(call)
+        response = await self._answer(method, path, params, json)
+        await self._heed(call, response)
+        if not response.is_success:
+            raise self._fault(response)
+        return response
+
+    async def _answer(
+        self, method: str, path: str, params: Mapping[str, str | int] | None, json: Any
+    ) -> httpx.Response:
         try:
-            response = await self._client.request(method, path, params=params, json=json)
+            return await self._client.request(method, path, params=params, json=json)
         except (httpx.UnsupportedProtocol, httpx.LocalProtocolError, httpx.InvalidURL, httpx.DecodingError) as error:
             detail = f"{self._service}: {method} {path} can't be sent or read ({type(error).__name__}); check the URL."
             raise CannotAct(detail) from None
         except httpx.TransportError as error:
             detail = f"{self._service} gave no answer to {method} {path} ({type(error).__name__})."
             raise (_Again if method in _REPEATABLE else TryLater)(detail) from None
-        if not response.is_success:
-            raise self._fault(response)
-        return response
+
+    async def _wait_for_turn(self, call: Call) -> None:
+        lanes, waited = self._limits.lanes(call), 0.0
+        while wait := await self._gate.enter(lanes):
+            waited += wait
+            if waited > _SHORT_WAIT:
+                raise TryLater(f"{self._service} is asked as often as it bears for now; Crafty waits.", wait)
+            await self._sleep(wait)
+
+    async def _heed(self, call: Call, response: httpx.Response) -> None:
+        """Does what the service says of its limits; an answer that is there already is not lost over it."""
+        pause = self._pause_asked(response)
+        if pause is not None:
+            for lane in self._limits.refused(call, response.headers):
+                await self._gate.close(lane, min(max(pause, SHORTEST_PAUSE), LONGEST_WAIT))
+            return
+        seconds = breather(response.headers)
+        if seconds:
+            with suppress(RedisAway):
+                await self._gate.close(self._limits.lanes(call)[0], seconds)
+
+    def _pause_asked(self, response: httpx.Response) -> float | None:
+        """For how many seconds the service wants no more calls; None where it does not mind them."""
+        if response.status_code != httpx.codes.TOO_MANY_REQUESTS:
+            return None
+        told = (retry_after(response.headers), until_reset(response.headers))
+        return next((seconds for seconds in told if seconds is not None), UNTOLD_PAUSE)
 
     def _fault(self, response: httpx.Response) -> CraftyError:
         status = response.status_code

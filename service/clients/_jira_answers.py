@@ -8,7 +8,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 
-from service.jira_shapes import RawComment, RawIssue, RawSprint, instant_from
+from service.jira_shapes import RawComment, RawSprint, RawUser, instant_from
 
 PROPERTY: Final = "crafty"
 
@@ -80,27 +80,6 @@ class SprintPage(msgspec.Struct):
         return self.says_last or (self.total is not None and reached >= self.total)
 
 
-class IssuePage(msgspec.Struct):
-    """A page of Data Center's search."""
-
-    issues: list[RawIssue]
-    total: int
-
-    def size(self) -> int:
-        return len(self.issues)
-
-    def is_last(self, reached: int) -> bool:
-        return reached >= self.total
-
-
-class TokenPage(msgspec.Struct, rename="camel"):
-    """A page of the Cloud's search: no total; the last page says so, or has no token for a next one."""
-
-    issues: list[RawIssue]
-    next_page_token: str | None = None
-    is_last: bool = False
-
-
 Page = TypeVar("Page", bound=_Page)
 
 
@@ -138,3 +117,24 @@ class Ranked(msgspec.Struct, rename="camel"):
 
 class Report(msgspec.Struct):
     entries: list[Ranked]
+
+
+class ServerInfo(msgspec.Struct, rename="camel"):
+    """What a Jira tells strangers of itself."""
+
+    deployment_type: str = "Server"
+    version_numbers: list[int] = []
+
+
+class _Permission(msgspec.Struct, rename="camel"):
+    have_permission: bool
+
+
+class Permissions(msgspec.Struct):
+    permissions: dict[str, _Permission]
+
+
+class Account(RawUser, rename="camel"):
+    """A user, and whether the account is open."""
+
+    active: bool = True

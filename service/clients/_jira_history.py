@@ -69,6 +69,39 @@ class IssueWithHistory(RawIssue):
         return msgspec.json.decode(self.fields.get("comment", b"null"), type=CommentPage | None)
 
 
+class IssuePage(msgspec.Struct):
+    """A page of Data Center's search."""
+
+    issues: list[IssueWithHistory]
+    total: int
+
+    def size(self) -> int:
+        return len(self.issues)
+
+    def is_last(self, reached: int) -> bool:
+        return reached >= self.total
+
+
+class TokenPage(msgspec.Struct, rename="camel"):
+    """A page of the Cloud's search: no total; the last page says so, or has no token for a next one."""
+
+    issues: list[IssueWithHistory]
+    next_page_token: str | None = None
+    is_last: bool = False
+
+
+def ticket_as_found(issue: IssueWithHistory, fields: FieldMap, site: str) -> Ticket:
+    """The ticket of a search. Its comments and its past stay unknown unless the answer surely holds all of them.
+
+    Raises msgspec.ValidationError where something has a shape that Jira's never has.
+    """
+    page, changelog = issue.comment_page(), issue.changelog
+    comments = page.comments if page and page.is_last(page.size()) else None
+    if changelog and changelog.total is not None and changelog.is_complete():
+        return ticket_with_history(issue, fields, site, comments, changelog)
+    return _commented(whole_ticket_from(issue, fields, site), comments)
+
+
 def ticket_with_history(
     issue: IssueWithHistory,
     fields: FieldMap,
@@ -80,13 +113,17 @@ def ticket_with_history(
 
     Raises msgspec.ValidationError where something has a shape that Jira's never has.
     """
-    ticket = whole_ticket_from(issue, fields, site)
-    if comments is not None:
-        ticket = ticket.having(remarks=tuple(sorted(map(remark_from, comments), key=lambda remark: remark.at)))
+    ticket = _commented(whole_ticket_from(issue, fields, site), comments)
     if changelog is not None:
         ticket = ticket.having(**_history(changelog, fields))
     since = _in_status_since(ticket.known(), issue.fields)
     return ticket.having(entered_status_at=since) if since else ticket
+
+
+def _commented(ticket: Ticket, comments: Iterable[RawComment] | None) -> Ticket:
+    if comments is None:
+        return ticket
+    return ticket.having(remarks=tuple(sorted(map(remark_from, comments), key=lambda remark: remark.at)))
 
 
 def _history(changelog: Changelog, fields: FieldMap) -> dict[str, Any]:

@@ -9,21 +9,34 @@ from contextlib import aclosing, contextmanager
 from typing import Any, ClassVar, Final, TypeVar
 
 from service.clients._http import Api, under
-from service.clients._jira_answers import CommentPage, KeyedComment, SprintPage, StoredComment, pages
-from service.clients._jira_history import CATEGORY_SINCE, Changelog, IssueWithHistory, ticket_with_history
+from service.clients._jira_answers import (
+    Account,
+    CommentPage,
+    KeyedComment,
+    Permissions,
+    ServerInfo,
+    SprintPage,
+    StoredComment,
+    pages,
+)
+from service.clients._jira_history import (
+    CATEGORY_SINCE,
+    Changelog,
+    IssueWithHistory,
+    ticket_as_found,
+    ticket_with_history,
+)
 from service.errors import CannotAct, NotFound
 from service.facts import Person, Sprint, Ticket
 from service.jira_shapes import (
     FieldMap,
     RawField,
-    RawIssue,
     RawSprint,
     RawUser,
     is_issue_key,
     person_from,
     sprint_from,
     ticket_from,
-    whole_ticket_from,
 )
 
 T = TypeVar("T")
@@ -56,6 +69,7 @@ class JiraReader(ABC):
     """
 
     _root: ClassVar[str]
+    _account_name: ClassVar[str]
 
     def __init__(self, api: Api, site: str) -> None:
         self._api = api
@@ -80,6 +94,24 @@ class JiraReader(ABC):
             )
         return person
 
+    async def is_cloud(self) -> bool:
+        """Whether this is Jira Cloud; Jira tells that also to those whom it does not know."""
+        return (await self._api.request("GET", "/rest/api/2/serverInfo", into=ServerInfo)).deployment_type == "Cloud"
+
+    async def permissions(self, project: str, wanted: Sequence[str]) -> frozenset[str]:
+        """Those of the permissions that our account has in a project, by their keys, such as ADD_COMMENTS.
+
+        NotFound for a project that is not there, or that the account may not see.
+        """
+        asked = {"projectKey": project, "permissions": ",".join(wanted)}
+        found = await self._api.request("GET", f"{self._root}/mypermissions", params=asked, into=Permissions)
+        return frozenset(key for key in wanted if key in found.permissions and found.permissions[key].have_permission)
+
+    async def is_active(self, account: str) -> bool:
+        """Whether the account is open; NotFound where there is none. account: as Person.jira has it."""
+        asked = {self._account_name: account}
+        return (await self._api.request("GET", f"{self._root}/user", params=asked, into=Account)).active
+
     async def field_list(self) -> list[RawField]:
         """Every field of the site, for `discover`."""
         return await self._api.request("GET", f"{self._root}/field", into=list[RawField])
@@ -98,13 +130,14 @@ class JiraReader(ABC):
     async def search(self, jql: str, fields: Sequence[str] | None = None) -> AsyncGenerator[Ticket, None]:
         """Every ticket that matches, page after page; an ORDER BY something that rarely changes keeps pages apart.
 
-        fields: ids of Jira fields; None for all that a ticket has. What was not asked for stays unknown, and so do the
-        comments, the history and the age of the status, which take `ticket`. The Cloud refuses JQL without any
-        restriction, and may need some seconds until it finds what has just changed.
+        fields: ids of Jira fields; None for all that a ticket has, with its comments and its past. What was not asked
+        for stays unknown, and so do comments and history where Jira cuts them short, which take `ticket`. The Cloud
+        refuses JQL without any restriction, and may need some seconds until it finds what has just changed.
         """
-        shape = whole_ticket_from if fields is None else ticket_from
-        wanted = self._wanted() if fields is None else list(fields)
-        async with aclosing(self._found(jql, wanted)) as issues:
+        shape = ticket_as_found if fields is None else ticket_from
+        wanted = [*self._wanted(), "comment", CATEGORY_SINCE] if fields is None else list(fields)
+        expand = ("changelog",) if fields is None else ()
+        async with aclosing(self._found(jql, wanted, expand)) as issues:
             async for issue in issues:
                 with _readable():
                     ticket = shape(issue, self.fields, self._site)
@@ -160,7 +193,7 @@ class JiraReader(ABC):
         """The whole changelog of an issue; None where Jira told nothing of it."""
 
     @abstractmethod
-    def _found(self, jql: str, fields: list[str]) -> AsyncGenerator[RawIssue, None]:
+    def _found(self, jql: str, fields: list[str], expand: Sequence[str]) -> AsyncGenerator[IssueWithHistory, None]:
         """Every issue that matches, over all pages."""
 
     def _wanted(self) -> list[str]:

@@ -29,6 +29,7 @@ from service.discourse_shapes import (
 )
 from service.errors import CannotAct, NotFound
 from service.facts import Person
+from service.limits import DISCOURSE, OPEN, Gate
 from service.texts import Message, to_discourse
 
 _MOST_POSTS: Final = 500
@@ -134,12 +135,12 @@ class _Session(msgspec.Struct):
     current_user: _RawUser
 
 
-def connect(url: str, api_key: str, api_username: str, sleep: Sleep = asyncio.sleep) -> Discourse:
+def connect(url: str, api_key: str, api_username: str, sleep: Sleep = asyncio.sleep, gate: Gate = OPEN) -> Discourse:
     """A client for the forum at `url` that acts as `api_username`."""
     headers = {"Api-Key": api_key, "Api-Username": api_username}
     credential = Credential("CRAFTY_DISCOURSE_API_KEY and CRAFTY_DISCOURSE_API_USERNAME", headers, (api_key,))
     site = url.rstrip("/")
-    return Discourse(Api("Discourse", site, credential, sleep), site, api_username)
+    return Discourse(Api("Discourse", site, credential, sleep, DISCOURSE, gate), site, api_username)
 
 
 class Discourse:

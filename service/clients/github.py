@@ -6,17 +6,17 @@ import asyncio
 import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 import httpx
 import msgspec
 
-from service.clients._http import LONGEST_WAIT, Api, Credential, Sleep, retry_after, under
+from service.clients._http import Api, Credential, Sleep, retry_after, under
 from service.contributions import Note, What
 from service.errors import CraftyError, NotFound, TryLater
 from service.facts import Person
 from service.github_shapes import Instant, RawAccount, RawItem, Written, authorship, doer, opened
+from service.limits import GITHUB, LONGEST_WAIT, OPEN, Gate, until_reset
 
 _MINUTE: Final = 60.0
 _KEY: Final = re.compile(r"github:([^/#]+/[^/#]+)#([0-9]{1,12})")
@@ -48,14 +48,15 @@ class _Repository(msgspec.Struct):
     private: bool
 
 
-def connect(url: str, token: str, sleep: Sleep = asyncio.sleep) -> GitHub:
+def connect(url: str, token: str, sleep: Sleep = asyncio.sleep, gate: Gate = OPEN) -> GitHub:
     """A client for the API at `url`: https://api.github.com, or https://host/api/v3 of an Enterprise Server."""
     headers = {
         "Authorization": f"Bearer {token}",
         "Accept": "application/vnd.github+json",
         "X-GitHub-Api-Version": "2022-11-28",
     }
-    return GitHub(_Api("GitHub", url.rstrip("/"), Credential("CRAFTY_GITHUB_TOKEN", headers, (token,)), sleep))
+    credential = Credential("CRAFTY_GITHUB_TOKEN", headers, (token,))
+    return GitHub(_Api("GitHub", url.rstrip("/"), credential, sleep, GITHUB, gate))
 
 
 class GitHub:
@@ -72,6 +73,15 @@ class GitHub:
         """The account that the token belongs to."""
         user = await self._api.request("GET", "/user", into=RawAccount)
         return Person(name=user.login, github=user.login)
+
+    async def token_ends(self) -> datetime | None:
+        """When the token expires; None where GitHub names no date."""
+        answer = await self._api.send("GET", "/user")
+        text = answer.headers.get("GitHub-Authentication-Token-Expiration", "").replace(" UTC", " +0000")
+        try:
+            return datetime.strptime(text, "%Y-%m-%d %H:%M:%S %z")
+        except ValueError:
+            return None
 
     async def notes(self, key: str) -> tuple[Note, ...]:
         """All that happened to a pull request or an issue by now, in notes that are named as those of the webhooks.
@@ -113,22 +123,19 @@ class _Api(Api):
             return super()._fault(response)
         return TryLater(f"GitHub was asked too much for now, and answered with {response.status_code}.", wait)
 
+    def _pause_asked(self, response: httpx.Response) -> float | None:
+        wait = _wait_asked(response) if response.status_code in {403, 429} else None
+        return super()._pause_asked(response) if wait is None else wait
+
 
 def _wait_asked(response: httpx.Response) -> float | None:
     asked = retry_after(response.headers)
     if asked is not None:
         return asked
     if response.headers.get("x-ratelimit-remaining") == "0":
-        return _seconds_until(response.headers.get("x-ratelimit-reset", ""), response.headers.get("Date", ""))
+        seconds = until_reset(response.headers)
+        return _MINUTE if seconds is None else min(seconds, LONGEST_WAIT)
     return _MINUTE if "secondary rate limit" in response.text.lower() else None
-
-
-def _seconds_until(epoch: str, now: str) -> float:
-    try:
-        seconds = int(epoch) - parsedate_to_datetime(now).timestamp()
-    except ValueError:
-        return _MINUTE
-    return min(max(seconds, 0.0), LONGEST_WAIT)
 
 
 def _home(place: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Container, Iterable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -15,6 +15,7 @@ from service.contributions import Kind, Note, What
 from service.errors import NotFound
 from service.facts import Person
 from service.gitlab_shapes import RawAccount, doer, person_from
+from service.limits import GITLAB, OPEN, Gate
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
@@ -74,14 +75,18 @@ class _Project(msgspec.Struct):
     visibility: str
 
 
+class _Token(msgspec.Struct):
+    expires_at: date | None = None
+
+
 class _Membership(msgspec.Struct):
     access_level: int
 
 
-def connect(url: str, token: str, sleep: Sleep = asyncio.sleep) -> GitLab:
+def connect(url: str, token: str, sleep: Sleep = asyncio.sleep, gate: Gate = OPEN) -> GitLab:
     """A client for the GitLab at `url`. token: a personal, group or project access token that may read the API."""
     credential = Credential("CRAFTY_GITLAB_TOKEN", {"PRIVATE-TOKEN": token}, (token,))
-    return GitLab(Api("GitLab", f"{url.rstrip('/')}/api/v4", credential, sleep))
+    return GitLab(Api("GitLab", f"{url.rstrip('/')}/api/v4", credential, sleep, GITLAB, gate))
 
 
 class GitLab:
@@ -97,6 +102,11 @@ class GitLab:
     async def identify(self) -> Person:
         """The account that the token belongs to."""
         return person_from(await self._api.request("GET", "/user", into=RawAccount))
+
+    async def token_ends(self) -> datetime | None:
+        """When the token expires, at the start of that day in UTC; None where GitLab names no date."""
+        expires = (await self._api.request("GET", "/personal_access_tokens/self", into=_Token)).expires_at
+        return datetime.combine(expires, time(), UTC) if expires else None
 
     async def notes(self, key: str) -> tuple[Note, ...]:
         """All that happened to a merge request or an issue by now, in notes that are named as those of the webhooks.

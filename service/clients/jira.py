@@ -8,17 +8,18 @@ from abc import abstractmethod
 from base64 import b64encode
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from datetime import date
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, ClassVar, Final, Literal, TypeVar
 
 import httpx
 
-from service.clients._http import Api, Credential, Refused, Sleep
-from service.clients._jira_answers import PROPERTY, Created, CreatedTicket, IssuePage, Report, TokenPage, pages
-from service.clients._jira_history import Changelog, HistoryPage, IssueWithHistory
+from service.clients._http import Api, Credential, Refused, Sleep, under
+from service.clients._jira_answers import PROPERTY, Created, CreatedTicket, Report, pages
+from service.clients._jira_history import Changelog, HistoryPage, IssuePage, IssueWithHistory, TokenPage
 from service.clients._jira_reading import AGILE, PAGE, JiraReader
-from service.errors import CannotAct, TryLater
+from service.clients._jira_webhooks import NEWER, OLDER, RawWebhook, Webhook, WebhookWish
+from service.errors import CannotAct, NotFound, TryLater
 from service.facts import Person
-from service.jira_shapes import RawIssue
+from service.limits import OPEN, Gate, JiraLimits
 from service.texts import Message, to_adf, to_wiki
 
 T = TypeVar("T")
@@ -27,25 +28,31 @@ _LONGEST_SUMMARY: Final = 255
 
 
 def connect(
-    kind: Literal["cloud", "datacenter"], url: str, email: str, token: str, sleep: Sleep = asyncio.sleep
+    kind: Literal["cloud", "datacenter"],
+    url: str,
+    email: str,
+    token: str,
+    sleep: Sleep = asyncio.sleep,
+    gate: Gate = OPEN,
 ) -> Jira:
     """A client for the Jira at `url` (Data Center: with its context path).
 
     The Cloud takes an API token together with its owner's e-mail address; Data Center a personal access token alone.
     """
-    site = url.rstrip("/")
+    site, limits = url.rstrip("/"), JiraLimits()
     if kind == "datacenter":
         credential = Credential("CRAFTY_JIRA_TOKEN", {"Authorization": f"Bearer {token}"}, (token,))
-        return DataCenterJira(Api("Jira", site, credential, sleep), site)
+        return DataCenterJira(Api("Jira", site, credential, sleep, limits, gate), site)
     pair = b64encode(f"{email}:{token}".encode()).decode()
     names = "CRAFTY_JIRA_EMAIL and CRAFTY_JIRA_TOKEN"
-    return CloudJira(
-        Api("Jira", site, Credential(names, {"Authorization": f"Basic {pair}"}, (token, pair)), sleep), site
-    )
+    credential = Credential(names, {"Authorization": f"Basic {pair}"}, (token, pair))
+    return CloudJira(Api("Jira", site, credential, sleep, limits, gate), site)
 
 
 class Jira(JiraReader):
     """A Jira site that is read from and written to. Errors of every call: NotFound, TryLater, CannotAct."""
+
+    _signed_at: ClassVar[str]
 
     async def add_comment(self, ticket: str, message: Message, key: str) -> str:
         """Writes a comment that bears the key, in one call, and returns the comment's id."""
@@ -150,6 +157,30 @@ class Jira(JiraReader):
         if key != before_key:
             await self._rank("PUT", f"{AGILE}/issue/rank", {"issues": [key], "rankBeforeIssue": before_key})
 
+    async def webhooks(self) -> list[Webhook]:
+        """Every webhook that is registered by hand or by such a call; only Jira's administrators may see them."""
+        return [one.webhook() for one in (await self._listed_webhooks())[1]]
+
+    async def signs_webhooks(self) -> bool:
+        """Whether this Jira can sign what it sends: the Cloud, and Data Center from version 10 on."""
+        path, _ = await self._listed_webhooks()
+        return path == self._signed_at
+
+    async def add_webhook(self, wish: WebhookWish) -> None:
+        """Registers a webhook, whatever is registered already; look with `webhooks` before."""
+        path, _ = await self._listed_webhooks()
+        await self._api.send("POST", path, json=wish.as_newer() if path == NEWER else wish.as_older())
+
+    async def change_webhook(self, webhook: str, wish: WebhookWish) -> None:
+        """Makes the webhook with that id what is wished. Without a secret in the wish, the Cloud keeps the old one."""
+        path, _ = await self._listed_webhooks()
+        body = wish.as_newer() if path == NEWER else wish.as_older()
+        await self._api.send("PUT", under(path, webhook), json=body)
+
+    @abstractmethod
+    async def _listed_webhooks(self) -> tuple[str, list[RawWebhook]]:
+        """Where this Jira keeps its webhooks, and all of them."""
+
     @abstractmethod
     def _body(self, message: Message) -> Any:
         """The message as this Jira wants a comment's body."""
@@ -184,6 +215,11 @@ class CloudJira(Jira):
     """Jira Cloud: REST v3, Atlassian Document Format, account ids."""
 
     _root = "/rest/api/3"
+    _account_name = "accountId"
+    _signed_at = OLDER
+
+    async def _listed_webhooks(self) -> tuple[str, list[RawWebhook]]:
+        return OLDER, await self._api.request("GET", OLDER, into=list[RawWebhook])
 
     def _body(self, message: Message) -> Any:
         return to_adf(message)
@@ -206,10 +242,13 @@ class CloudJira(Jira):
 
         return Changelog([entry async for page in pages(ask) for entry in page.values])
 
-    async def _found(self, jql: str, fields: list[str]) -> AsyncGenerator[RawIssue, None]:
+    async def _found(
+        self, jql: str, fields: list[str], expand: Sequence[str]
+    ) -> AsyncGenerator[IssueWithHistory, None]:
+        asked = {"jql": jql, "fields": fields, "expand": ",".join(expand), "maxResults": PAGE}
         token: str | None = None
         while True:
-            query = {"jql": jql, "fields": fields, "maxResults": PAGE, **({"nextPageToken": token} if token else {})}
+            query = {**asked, **({"nextPageToken": token} if token else {})}
             page = await self._page("search/jql", query, TokenPage)
             for issue in page.issues:
                 yield issue
@@ -224,6 +263,24 @@ class DataCenterJira(Jira):
     """Jira Data Center: REST v2, wiki markup, user names."""
 
     _root = "/rest/api/2"
+    _account_name = "username"
+    _signed_at = NEWER
+
+    async def _listed_webhooks(self) -> tuple[str, list[RawWebhook]]:
+        try:
+            return NEWER, await self._paged_webhooks()
+        except NotFound:
+            return OLDER, await self._api.request("GET", OLDER, into=list[RawWebhook])
+
+    async def _paged_webhooks(self) -> list[RawWebhook]:
+        """All of them, until a page tells of none that is new."""
+        found: dict[Any, RawWebhook] = {}
+        while True:
+            asked: dict[str, str | int] = {"start": len(found), "limit": PAGE}
+            page = await self._api.request("GET", NEWER, params=asked, into=list[RawWebhook])
+            if all(one.id in found for one in page):
+                return list(found.values())
+            found |= {one.id: one for one in page}
 
     def _body(self, message: Message) -> Any:
         return to_wiki(message)
@@ -238,9 +295,11 @@ class DataCenterJira(Jira):
         """The one that came with the issue is all there is."""
         return issue.changelog
 
-    async def _found(self, jql: str, fields: list[str]) -> AsyncGenerator[RawIssue, None]:
+    async def _found(
+        self, jql: str, fields: list[str], expand: Sequence[str]
+    ) -> AsyncGenerator[IssueWithHistory, None]:
         async def ask(start: int) -> IssuePage:
-            query = {"jql": jql, "fields": fields, "startAt": start, "maxResults": PAGE}
+            query = {"jql": jql, "fields": fields, "expand": list(expand), "startAt": start, "maxResults": PAGE}
             return await self._page("search", query, IssuePage)
 
         async for page in pages(ask):

@@ -11,6 +11,7 @@ import msgspec
 from service.clients._http import Api, Credential, Sleep, under
 from service.errors import CannotAct, NotFound
 from service.facts import Person
+from service.limits import MATTERMOST, OPEN, Gate
 from service.texts import Message, to_mattermost
 
 _MARK: Final = "crafty"
@@ -42,10 +43,10 @@ class _Posts(msgspec.Struct):
     posts: dict[str, _Post] = {}
 
 
-def connect(url: str, token: str, sleep: Sleep = asyncio.sleep) -> Mattermost:
+def connect(url: str, token: str, sleep: Sleep = asyncio.sleep, gate: Gate = OPEN) -> Mattermost:
     """A client for the server at `url`. token: a bot's or a person's access token."""
     credential = Credential("CRAFTY_MATTERMOST_TOKEN", {"Authorization": f"Bearer {token}"}, (token,))
-    return Mattermost(Api("Mattermost", f"{url.rstrip('/')}/api/v4", credential, sleep))
+    return Mattermost(Api("Mattermost", f"{url.rstrip('/')}/api/v4", credential, sleep, MATTERMOST, gate))
 
 
 class Mattermost:
@@ -74,6 +75,15 @@ class Mattermost:
         if user.delete_at:
             raise NotFound(f"Mattermost's account “{username}” is deactivated.")
         return user.id
+
+    async def is_in(self, channel: str) -> bool:
+        """Whether we are a member of the channel, named as for `post`; NotFound where we see no such channel."""
+        path = f"{under('/channels', await self._channel_id(channel))}/members/me"
+        try:
+            await self._api.send("GET", path)
+        except NotFound:
+            return False
+        return True
 
     async def direct_message(
         self, username: str, message: Message, zone: str | None = None, *, key: str, is_retry: bool = False

@@ -66,6 +66,7 @@ class JiraPerson:
     email: str
     timezone: str
     account_type: Literal["atlassian", "app"] = "atlassian"
+    active: bool = True
 
 
 @dataclass
@@ -211,6 +212,8 @@ class JiraSite:
         self.issues: dict[str, JiraIssue] = {}
         self.links: list[JiraLink] = []
         self.ranked: list[str] = []
+        self.denied: set[str] = set()
+        self.webhooks: dict[int, Json] = {}
 
     @property
     def is_cloud(self) -> bool:

@@ -119,7 +119,7 @@ def _show_sprint_date(site: JiraSite, at: datetime) -> str:
 
 
 def show_person(site: JiraSite, person: JiraPerson) -> Json:
-    shared = {"displayName": person.name, "active": True, "timeZone": person.timezone}
+    shared = {"displayName": person.name, "active": person.active, "timeZone": person.timezone}
     if site.is_cloud:
         address = f"{site.base_url}/rest/api/2/user?accountId={person.id}"
         return {"self": address, "accountId": person.id, "accountType": person.account_type, **shared}

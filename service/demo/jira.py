@@ -6,6 +6,7 @@ Where the flavours differ, so does it: accounts, body formats, changelogs, sprin
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final, Literal, Unpack
 from zoneinfo import ZoneInfo
@@ -15,10 +16,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 
 from service.clock import Clock
+from service.demo._jira_admin import AdminApi
 from service.demo._jira_agile import AgileApi
 from service.demo._jira_http import Door
 from service.demo._jira_live import LiveSite
-from service.demo._jira_markup import MENTION
+from service.demo._jira_markup import MENTION, Json
 from service.demo._jira_rest import PlatformApi
 from service.demo._jira_search_api import SearchApi
 from service.demo._jira_site import (
@@ -47,7 +49,8 @@ class JiraStandIn:
 
     clock: the site's time; sender: sends the webhooks once it has a target; token: the bot logs in with it; zone: the
     site's and the bot's, which timestamps are shown and JQL dates are read in; bot_id: the bot's account; bot_is_admin:
-    whether it may edit without notifying people.
+    whether it may edit without notifying people, and register webhooks; has_old_webhooks: whether this Data Center is
+    from before version 10, whose webhooks can't be signed.
     """
 
     SYSTEM: Final = "system"
@@ -64,12 +67,14 @@ class JiraStandIn:
         zone: str = "Europe/Paris",
         bot_id: str = "crafty",
         bot_is_admin: bool = True,
+        has_old_webhooks: bool = False,
     ) -> None:
         self._site = LiveSite(flavour, clock, sender, ZoneInfo(zone), projects)
         self.sender = sender
         self.bot = self.add_person(bot_id, "Crafty", timezone=zone, account_type="app")
         self.add_person(self.SYSTEM, "Jira", account_type="app")
-        self.app = self._build_app(token, bot_is_admin=bot_is_admin)
+        has_newer = not (self._site.is_cloud or has_old_webhooks)
+        self.app = self._build_app(token, bot_is_admin=bot_is_admin, has_newer=has_newer)
 
     @property
     def base_url(self) -> str:
@@ -89,6 +94,16 @@ class JiraStandIn:
     def sprints(self) -> dict[int, JiraSprint]:
         """Every sprint by id."""
         return self._site.sprints
+
+    @property
+    def webhooks(self) -> dict[int, Json]:
+        """Every registration of a webhook by its number, as it was sent; nothing is delivered to it."""
+        return self._site.webhooks
+
+    @property
+    def denied(self) -> set[str]:
+        """The permissions that the bot lacks in every project, by their keys."""
+        return self._site.denied
 
     @property
     def ranking(self) -> list[str]:
@@ -119,6 +134,10 @@ class JiraStandIn:
         person = JiraPerson(account, name, key, f"{account}@example.com", timezone, account_type)
         self._site.people[account] = person
         return person
+
+    def close_account(self, account: str) -> None:
+        """Closes somebody's account; what they have done stays theirs."""
+        self._site.people[account] = replace(self._site.person(account), active=False)
 
     async def create_sprint(
         self, sprint: int, name: str, *, board: int, start: datetime | None = None, end: datetime | None = None
@@ -217,13 +236,14 @@ class JiraStandIn:
         self._site.remove_issue(self._site.issue(key), actor)
         await self.sender.drain()
 
-    def _build_app(self, token: str, *, bot_is_admin: bool) -> FastAPI:
+    def _build_app(self, token: str, *, bot_is_admin: bool, has_newer: bool) -> FastAPI:
         app = FastAPI(openapi_url=None, dependencies=[Depends(Door(self._site, self.bot, token))])
         for version in (2, 3) if self._site.is_cloud else (2,):
             PlatformApi(self._site, self.bot, version, bot_is_admin=bot_is_admin).add_to(app)
             SearchApi(self._site, self.bot, version).add_to(app)
             app.add_route(f"/rest/api/{version}/serverInfo", self._server_info)
         AgileApi(self._site, self.bot).add_to(app)
+        AdminApi(self._site, self.bot, bot_is_admin=bot_is_admin, has_newer=has_newer).add_to(app)
         app.add_exception_handler(JiraError, _answer_error)
         app.add_exception_handler(UnknownNameError, _answer_missing)
         app.add_exception_handler(RequestValidationError, _answer_invalid)

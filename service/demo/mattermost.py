@@ -232,6 +232,7 @@ class _Api:
             ("POST", "/channels/direct", self._open_direct, 201),
             ("GET", "/teams/name/{team}/channels/name/{channel}", self._get_channel_by_names, 200),
             ("GET", "/teams/{team_id}/channels/name/{channel}", self._get_channel, 200),
+            ("GET", "/channels/{channel_id}/members/{user_id}", self._get_member, 200),
             ("GET", "/channels/{channel_id}/posts", self._list_posts, 200),
             ("POST", "/posts", self._create_post, 201),
             ("PUT", "/posts/{post_id}/patch", self._patch_post, 200),
@@ -283,6 +284,12 @@ class _Api:
     async def _get_channel(self, team_id: str, channel: str) -> Json:
         found = self._server.team_by(lambda one: one.id == team_id)
         return _show_channel(self._server.channel_named(found, channel))
+
+    async def _get_member(self, channel_id: str, user_id: str) -> Json:
+        person, channel = self._person(user_id), self._server.channels.get(channel_id)
+        if channel is None or person.id not in channel.members:
+            raise _MattermostError(404, "app.channel.get_member.missing", "No channel member found for that user ID.")
+        return {"channel_id": channel.id, "user_id": person.id, "roles": "channel_user", "msg_count": 0}
 
     async def _list_posts(self, channel_id: str, page: Page = 0, per_page: PerPage = 60) -> Json:
         """The newest posts first; a page never holds more than 200."""

@@ -6,7 +6,7 @@ One mapping serves both: webhooks carry issues in REST v2 shape. What a payload 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, TypeVar
 
@@ -107,7 +107,16 @@ class FieldMap(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RawSchema(msgspec.Struct):
+    """What a field holds. custom: the kind of a custom field, as its maker calls it."""
+
+    type: str = ""
+    items: str | None = None
     custom: str | None = None
+
+    @property
+    def holds(self) -> str | None:
+        """What it has one or several of."""
+        return self.items if self.type == "array" else self.type
 
 
 class RawField(msgspec.Struct):
@@ -116,6 +125,23 @@ class RawField(msgspec.Struct):
     id: str
     name: str
     schema: RawSchema | None = None
+
+    @property
+    def is_custom(self) -> bool:
+        return self.id.startswith("customfield_")
+
+    def is_of_type(self, custom: str | None) -> bool:
+        return custom is not None and self.schema is not None and self.schema.custom == custom
+
+    def may_hold(self, thing: str | None) -> bool:
+        """Whether it holds that, as far as Jira tells."""
+        return thing is None or self.schema is None or self.schema.holds in {"", thing}
+
+    def is_named(self, name: str) -> bool:
+        return self.name.casefold() == name.casefold()
+
+    def __str__(self) -> str:
+        return f"{self.id} “{' '.join(self.name.split())[:_NAME_LENGTH]}”"
 
 
 class _Named(msgspec.Struct, rename="camel"):
@@ -300,13 +326,14 @@ def whole_ticket_from(issue: RawIssue, fields: FieldMap, site: str) -> Ticket:
 def discover(known: Iterable[RawField], names: Mapping[str, str]) -> tuple[FieldMap, tuple[str, ...]]:
     """The ids of our fields on a site, and one sentence for each that was not found or not told apart.
 
-    known: what `GET /field` answered; names: fact to configured name or id. Sprint and Epic Link are found by the type
-    that Jira Software gives them, since names are translated; the others only by name.
+    known: what `GET /field` answered; names: fact to configured name or id. An id is taken as it is. Sprint and Epic
+    Link are found by the type that Jira Software gives them, since names are translated; the others by name among the
+    fields that hold such a thing, and story points by their type where no field has the name.
     """
     fields = list(known)
     found = {fact: _candidates(fact, wanted, fields) for fact, wanted in names.items()}
-    problems = tuple(_problem(fact, names[fact], ids) for fact, ids in found.items() if len(ids) != 1)
-    return FieldMap(**{fact: ids[0] for fact, ids in found.items() if len(ids) == 1}), problems
+    problems = tuple(_problem(fact, names[fact], some, fields) for fact, some in found.items() if len(some) != 1)
+    return FieldMap(**{fact: some[0].id for fact, some in found.items() if len(some) == 1}), problems
 
 
 _OPTIONAL: Final[dict[str, Any]] = {
@@ -320,20 +347,37 @@ _OPTIONAL: Final[dict[str, Any]] = {
     "remaining_estimate": None,
 }
 _TYPES: Final = {"sprint": f"{_GH}gh-sprint", "epic_link": f"{_GH}gh-epic-link"}
+_LAST_RESORTS: Final = {"story_points": f"{_GH}jsw-story-points"}
+_HELD: Final = {"story_points": "number", "reviewer": "user", "core_committer": "user", "flagged": "option"}
+_NAME_LENGTH: Final = 60
+_MOST_CHOICES: Final = 10
 
 
-def _candidates(fact: str, wanted: str, fields: list[RawField]) -> list[str]:
-    by_id = [field.id for field in fields if field.id == wanted]
-    by_type = [field.id for field in fields if field.schema and field.schema.custom == _TYPES.get(fact, ABSENT)]
-    by_name = [field.id for field in fields if field.name.casefold() == wanted.casefold()]
-    return by_id or (by_type if len(by_type) == 1 else by_name)
+def _candidates(fact: str, wanted: str, fields: list[RawField]) -> list[RawField]:
+    by_id = [field for field in fields if field.id == wanted]
+    by_type = [field for field in fields if field.is_of_type(_TYPES.get(fact))]
+    if by_id or len(by_type) == 1:
+        return by_id or by_type
+    by_name = [field for field in by_type or fields if field.is_named(wanted) and field.may_hold(_HELD.get(fact))]
+    return by_name or [field for field in fields if field.is_of_type(_LAST_RESORTS.get(fact))]
 
 
-def _problem(fact: str, wanted: str, ids: list[str]) -> str:
-    if ids:
-        choice = ", ".join(ids)
-        return f"jira.fields.{fact}: {len(ids)} fields are named “{wanted}” ({choice}); give the id of the right one"
-    return f"jira.fields.{fact}: no field is named “{wanted}”; give its name or id as Jira shows it"
+def _problem(fact: str, wanted: str, some: list[RawField], fields: list[RawField]) -> str:
+    if some:
+        return (
+            f"jira.fields.{fact}: {len(some)} fields may be “{wanted}”; give the id of the right one: {_listed(some)}"
+        )
+    fitting = [field for field in fields if field.is_custom and field.may_hold(_HELD.get(fact, _TYPES.get(fact)))]
+    advice = f"give the id of the right one: {_listed(fitting)}" if fitting else "make one in Jira, or give its id"
+    other = next((field for field in fields if field.is_named(wanted)), None)
+    if other:
+        return f"jira.fields.{fact}: {other} is a field of another kind; {advice}"
+    return f"jira.fields.{fact}: no field is named “{wanted}”; {advice}"
+
+
+def _listed(fields: Sequence[RawField]) -> str:
+    more = len(fields) - _MOST_CHOICES
+    return ", ".join(map(str, fields[:_MOST_CHOICES])) + (f" and {more} more" if more > 0 else "")
 
 
 class _Reader:

@@ -202,7 +202,11 @@ RESET = str(int(datetime(2026, 11, 3, 9, 10, tzinfo=UTC).timestamp()))
             403, {**NOW, "x-ratelimit-remaining": "0", "x-ratelimit-reset": RESET}, "", 600, id="no calls left"
         ),
         pytest.param(
-            429, {**NOW, "x-ratelimit-remaining": "0", "x-ratelimit-reset": "1"}, "", 0, id="no calls left until then"
+            429,
+            {**NOW, "x-ratelimit-remaining": "0", "x-ratelimit-reset": "1000000001"},
+            "",
+            0,
+            id="no calls left until then",
         ),
         pytest.param(403, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "?"}, "", 60, id="until who knows when"),
         pytest.param(
@@ -239,3 +243,20 @@ async def test_a_wrong_token_is_told_with_the_setting_to_check(github: GitHub, s
     server["user"].respond(401, json={"message": "Bad credentials", "documentation_url": "https://docs.github.com"})
     with pytest.raises(CannotAct, match=r"Bad credentials.*CRAFTY_GITHUB_TOKEN"):
         await github.identify()
+
+
+@pytest.mark.parametrize(
+    ("header", "ends"),
+    [
+        pytest.param("2027-03-01 08:30:00 UTC", datetime(2027, 3, 1, 8, 30, tzinfo=UTC), id="in UTC"),
+        pytest.param("2027-03-01 08:30:00 +0100", datetime(2027, 3, 1, 7, 30, tzinfo=UTC), id="with an offset"),
+        pytest.param("soon", None, id="another form"),
+        pytest.param(None, None, id="no end"),
+    ],
+)
+async def test_a_token_tells_its_end(
+    github: GitHub, server: respx.MockRouter, header: str | None, ends: datetime | None
+) -> None:
+    headers = {"GitHub-Authentication-Token-Expiration": header} if header else {}
+    server.get("/user").respond(json={"login": "crafty"}, headers=headers)
+    assert await github.token_ends() == ends

@@ -228,3 +228,14 @@ async def test_a_rate_limit_says_when_to_come_back(gitlab: GitLab, server: respx
     with pytest.raises(TryLater) as fault:
         await gitlab.identify()
     assert fault.value.after == 60
+
+
+@pytest.mark.parametrize(
+    ("told", "ends"),
+    [pytest.param("2027-03-01", datetime(2027, 3, 1, tzinfo=UTC), id="a day"), pytest.param(None, None, id="no end")],
+)
+async def test_a_token_tells_its_end(
+    gitlab: GitLab, server: respx.MockRouter, told: str | None, ends: datetime | None
+) -> None:
+    server.get("/api/v4/personal_access_tokens/self").respond(json={"id": 1, "expires_at": told})
+    assert await gitlab.token_ends() == ends

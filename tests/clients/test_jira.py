@@ -11,6 +11,7 @@ import pytest
 import respx
 
 from service.clients._jira_answers import KeyedComment
+from service.clients._jira_webhooks import Webhook, WebhookWish
 from service.clients.jira import Jira, connect
 from service.errors import CannotAct, CraftyError, NotFound, TryLater
 from service.facts import Person, Remark, Sprint, SprintMove, StatusChange, Ticket
@@ -505,6 +506,35 @@ async def test_what_was_not_asked_for_stays_unknown(either: tuple[Jira, str, str
     (ticket,) = await found(jira, "project = SE", ["summary"])
     assert set(ticket.known()) == {"key", "summary", "url"}
     assert body_of(route)["fields"] == ["summary"]
+
+
+PAST = {"total": 1, "histories": [history(UPDATED, STATUS)]}
+SAID = {"total": 0, "comments": []}
+
+
+@pytest.mark.parametrize(
+    ("comments", "changelog", "known"),
+    [
+        pytest.param(SAID, PAST, {"remarks", "sprint_moves", "status_changes", "entered_status_at"}, id="all of both"),
+        pytest.param(
+            {**SAID, "total": 1}, PAST, {"sprint_moves", "status_changes", "entered_status_at"}, id="comments cut"
+        ),
+        pytest.param(SAID, {**PAST, "total": 2}, {"remarks"}, id="a history cut"),
+        pytest.param(SAID, {"histories": []}, {"remarks"}, id="a history that may be cut"),
+        pytest.param(None, None, set(), id="neither"),
+    ],
+)
+async def test_a_search_tells_of_comments_and_history_where_the_answer_holds_them_all(
+    either: tuple[Jira, str, str], server: respx.MockRouter, comments: Any, changelog: Any, known: set[str]
+) -> None:
+    jira, _, root = either
+    told = {**issue(comment=comments), **({"changelog": changelog} if changelog else {})}
+    route = server.post(url__startswith=f"{root}/search").respond(json=first_page(root, [told]))
+    (ticket,) = await found(jira, "project = SE")
+    past = {"remarks", "sprint_moves", "status_changes", "entered_status_at"}
+    assert past & set(ticket.known()) == known
+    assert body_of(route)["expand"] == (["changelog"] if root.startswith(CENTER) else "changelog")
+    assert "comment" in body_of(route)["fields"]
 
 
 @pytest.mark.parametrize(
@@ -1038,3 +1068,116 @@ async def test_a_write_that_meets_another_one_is_tried_later(cloud: Jira, server
     server.put(f"{CLOUD}/rest/api/3/issue/SE-1/assignee").respond(409)
     with pytest.raises(TryLater):
         await cloud.assign("SE-1", ANN)
+
+
+# Rights, accounts and webhooks
+
+PERMISSION = {"id": "10", "key": "x", "name": "x", "type": "PROJECT", "description": ""}
+HOOK = WebhookWish("Crafty", "https://c.example/webhooks/jira", ("jira:issue_updated",), "project in (SE)", "s3cret")
+OLDER = "/rest/webhooks/1.0/webhook"
+NEWER = "/rest/jira-webhook/1.0/webhooks"
+SHARED = {
+    "name": "Crafty",
+    "url": "https://c.example/webhooks/jira",
+    "events": ["jira:issue_updated"],
+    "filters": {"issue-related-events-section": "project in (SE)"},
+}
+
+
+@pytest.mark.parametrize(("told", "is_cloud"), [("Cloud", True), ("Server", False), ("DataCenter", False)])
+async def test_a_jira_tells_which_kind_it_is(
+    either: tuple[Jira, str, str], server: respx.MockRouter, told: str, is_cloud: bool
+) -> None:
+    jira, site, _ = either
+    server.get(f"{site}/rest/api/2/serverInfo").respond(json={"deploymentType": told, "versionNumbers": [10, 3]})
+    assert await jira.is_cloud() is is_cloud
+
+
+async def test_permissions_are_those_that_we_have(either: tuple[Jira, str, str], server: respx.MockRouter) -> None:
+    jira, _, root = either
+    held = {
+        "ADD_COMMENTS": {**PERMISSION, "havePermission": True},
+        "EDIT_ISSUES": {**PERMISSION, "havePermission": False},
+    }
+    route = server.get(f"{root}/mypermissions").respond(json={"permissions": held})
+    wanted = ["ADD_COMMENTS", "EDIT_ISSUES", "SCHEDULE_ISSUES"]
+    assert await jira.permissions("SE", wanted) == {"ADD_COMMENTS"}
+    assert query_of(route) == {"projectKey": "SE", "permissions": "ADD_COMMENTS,EDIT_ISSUES,SCHEDULE_ISSUES"}
+
+
+@pytest.mark.parametrize("is_active", [True, False])
+async def test_an_account_is_open_or_not(
+    either: tuple[Jira, str, str], server: respx.MockRouter, is_active: bool
+) -> None:
+    jira, site, root = either
+    user = CLOUD_USER if site == CLOUD else CENTER_USER
+    route = server.get(f"{root}/user").respond(json={**user, "active": is_active})
+    assert await jira.is_active("x y") is is_active
+    assert query_of(route) == {"accountId" if site == CLOUD else "username": "x y"}
+
+
+async def test_the_clouds_webhooks_are_read(cloud: Jira, server: respx.MockRouter) -> None:
+    shown = {**SHARED, "self": f"{CLOUD}{OLDER}/72", "enabled": False, "isSigned": True, "excludeBody": False}
+    server.get(f"{CLOUD}{OLDER}").respond(json=[shown])
+    assert await cloud.signs_webhooks()
+    assert await cloud.webhooks() == [
+        Webhook(
+            id="72",
+            name="Crafty",
+            url=HOOK.url,
+            events=frozenset(HOOK.events),
+            is_enabled=False,
+            jql="project in (SE)",
+            is_signed=True,
+        )
+    ]
+
+
+async def test_data_centers_webhooks_are_read_page_by_page(center: Jira, server: respx.MockRouter) -> None:
+    def page(request: httpx.Request) -> httpx.Response:
+        start = int(request.url.params["start"])
+        return httpx.Response(200, json=[{**SHARED, "id": number, "active": True} for number in range(start, 3)][:2])
+
+    server.get(f"{CENTER}{NEWER}").mock(side_effect=page)
+    assert [(one.id, one.is_enabled, one.is_signed) for one in await center.webhooks()] == [
+        ("0", True, None),
+        ("1", True, None),
+        ("2", True, None),
+    ]
+    assert await center.signs_webhooks()
+
+
+async def test_an_old_data_center_has_its_webhooks_elsewhere_and_does_not_sign(
+    center: Jira, server: respx.MockRouter
+) -> None:
+    server.get(f"{CENTER}{NEWER}").respond(404)
+    server.get(f"{CENTER}{OLDER}").respond(json=[{**SHARED, "self": f"{CENTER}{OLDER}/3"}])
+    assert [(one.id, one.is_signed) for one in await center.webhooks()] == [("3", None)]
+    assert not await center.signs_webhooks()
+
+
+async def test_on_the_cloud_the_secret_stands_beside_the_rest(cloud: Jira, server: respx.MockRouter) -> None:
+    server.get(f"{CLOUD}{OLDER}").respond(json=[])
+    added = server.post(f"{CLOUD}{OLDER}").respond(201, json={})
+    changed = server.put(f"{CLOUD}{OLDER}/72").respond(200, json={})
+    await cloud.add_webhook(HOOK)
+    await cloud.change_webhook("72", HOOK)
+    assert body_of(added) == {**SHARED, "excludeBody": False, "enabled": True, "secret": "s3cret"}
+    assert body_of(changed) == body_of(added)
+
+
+async def test_on_data_center_the_secret_stands_in_the_configuration(center: Jira, server: respx.MockRouter) -> None:
+    server.get(f"{CENTER}{NEWER}").respond(json=[])
+    added = server.post(f"{CENTER}{NEWER}").respond(201, json={})
+    changed = server.put(f"{CENTER}{NEWER}/7").respond(200, json={})
+    await center.add_webhook(HOOK)
+    await center.change_webhook("7", HOOK)
+    settings = {"EXCLUDE_BODY": "false", "SECRET": "s3cret"}
+    assert body_of(added) == {**SHARED, "active": True, "scopeType": "global", "configuration": settings}
+    assert body_of(changed) == body_of(added)
+
+
+def test_a_wish_shows_neither_its_secret_nor_its_address() -> None:
+    wish = WebhookWish("Crafty", "https://c.example/webhooks/jira?token=t0ken", (), "", "s3cret")
+    assert "t0ken" not in f"{wish}"
+    assert "s3cret" not in f"{wish}"

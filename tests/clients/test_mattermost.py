@@ -213,3 +213,17 @@ async def test_a_post_that_may_have_happened_is_not_repeated(chat: Mattermost, s
     with pytest.raises(TryLater):
         await chat.post("serenity", HELLO, key="k")
     assert server["posts"].call_count == 1
+
+
+@pytest.mark.parametrize(("status", "is_in"), [(200, True), (404, False)])
+async def test_the_bot_is_in_a_channel_or_not(
+    chat: Mattermost, server: respx.MockRouter, status: int, is_in: bool
+) -> None:
+    server.get(f"/channels/{CHANNEL['id']}/members/me").respond(status, json={})
+    assert await chat.is_in("serenity") is is_in
+
+
+async def test_a_channel_that_we_do_not_see_is_not_found(chat: Mattermost, server: respx.MockRouter) -> None:
+    server.get("/teams/name/ops/channels/name/nowhere").respond(404)
+    with pytest.raises(NotFound):
+        await chat.is_in("nowhere")

@@ -11,6 +11,7 @@ import respx
 from fastapi import FastAPI
 
 from service.clients import discourse, jira, mattermost
+from service.clients._jira_webhooks import WebhookWish
 from service.clients.discourse import Discourse
 from service.clients.jira import Jira
 from service.clients.mattermost import Mattermost
@@ -42,6 +43,9 @@ ANN = Person(name="Ann", jira="ann")
 LONG = Message((paragraph("Hello {who}, these words are long enough for every forum.", who=ANN),))
 BOB = Person(name="Bob", jira="bob")
 KEY = "rule:SE-2:sprint-41"
+HOOK = WebhookWish(
+    "Crafty", "https://crafty.example.org/webhooks/jira", ("jira:issue_updated",), "project in (SE)", "a secret"
+)
 FIELDS = FieldMap(
     story_points=STORY_POINTS_FIELD,
     reviewer=REVIEWER_FIELD,
@@ -87,7 +91,19 @@ async def _topic(one: Discourse) -> None:
     await one.topic(12)
 
 
+async def _change_webhook(one: Jira) -> None:
+    await one.add_webhook(HOOK)
+    await one.change_webhook("1", HOOK)
+
+
 JIRA: dict[str, Call] = {
+    "is_cloud": lambda one: one.is_cloud(),
+    "permissions": lambda one: one.permissions("SE", ["BROWSE_PROJECTS", "EDIT_ISSUES"]),
+    "is_active": lambda one: one.is_active("ann"),
+    "webhooks": lambda one: one.webhooks(),
+    "signs_webhooks": lambda one: one.signs_webhooks(),
+    "add_webhook": lambda one: one.add_webhook(HOOK),
+    "change_webhook": _change_webhook,
     "identify": lambda one: one.identify(),
     "field_list": lambda one: one.field_list(),
     "ticket": lambda one: one.ticket("SE-2"),
@@ -120,6 +136,7 @@ DISCOURSE: dict[str, Call] = {
 MATTERMOST: dict[str, Call] = {
     "identify": lambda one: one.identify(),
     "find_user": lambda one: one.find_user("fay"),
+    "is_in": lambda one: one.is_in("serenity"),
     "direct_message": lambda one: one.direct_message("fay", LONG, key=KEY, is_retry=True),
     "post": _post,
 }

@@ -177,3 +177,9 @@ async def test_without_the_right_token_nothing_is_told(chat: MattermostStandIn, 
     async with httpx.AsyncClient(transport=httpx.ASGITransport(chat.app), base_url="http://m/api/v4") as stranger:
         answer = await stranger.get("/users/me", headers={"Authorization": authorization})
     assert (answer.status_code, answer.json()["id"]) == (401, "api.context.session_expired.app_error")
+
+
+async def test_members_of_a_channel_are_known(chat: MattermostStandIn, http: httpx.AsyncClient) -> None:
+    inside, outside = [await channel_id(http, name) for name in ("serenity", "private")]
+    assert (await http.get(f"/channels/{inside}/members/me")).json()["user_id"] == chat.bot.id
+    assert (await http.get(f"/channels/{outside}/members/me")).status_code == 404
