@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 
 from service import store
 from service.clock import utc_now
+from service.facts import Team
 from service.jobs import Jobs
 from service.queue import Queue, look_again
 from service.worker import Worker
@@ -24,6 +25,7 @@ class _Stopwatch:
     def __init__(self) -> None:
         self.started = asyncio.Event()
         self.at = 0.0
+        self.team = Team(())
 
     async def work(self, *_: Any, **__: Any) -> None:
         self.at = time.perf_counter()

@@ -82,11 +82,12 @@ class Gatherer:
         )
 
     async def _contribution(self, key: str) -> Contribution:
-        """What webhooks told, and what can be read now, which is kept for sweeps."""
+        """What webhooks told and what can be read now; without a reader, what webhooks told.
+
+        What is read is not kept: a draft that is ready by now, without a webhook, would stay a draft for sweeps.
+        """
         reader = self._readers.get(key.partition(":")[0])
-        notes = await reader.notes(key) if reader else ()
-        await self._ledger.keep_notes(Contributed(key=key, notes=notes))
-        found = await self._ledger.contribution(key, *notes)
+        found = await self._ledger.contribution(key, *(await reader.notes(key) if reader else ()))
         if found is None:
             raise NotFound(f"nothing is known of {key}")
         return found

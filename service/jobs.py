@@ -255,13 +255,13 @@ class Jobs:
         if not true:
             nothing = self._effect(work, "skipped", "nothing in it is asked for any more")
             return Result(ending="done", sent=list(lines), entries=[nothing])
-        opens = self.pings.opens_at(digest.person, now)
-        if opens <= now and not await self.pings.may_ping(digest.person, work.key, now):
+        opens, sending = self.pings.opens_at(digest.person, now), f"{work.key}:{min(lines)}"
+        if opens <= now and not await self.pings.may_ping(digest.person, sending, now):
             opens = self.pings.next_day(digest.person, now)
         if opens > now:
             return self._held(work, digest.person, opens)
         items = [_ITEM.decode(lines[name]) for name in true]
-        done = await self.effects.send(digest, items, f"{work.key}:{min(lines)}", is_retry=work.is_retry)
+        done = await self.effects.send(digest, items, sending, is_retry=work.is_retry)
         told = self._done(work, done, {})
         entries = [_on_line(entry, name) for entry in told.entries for name in true]
         return msgspec.structs.replace(told, entries=entries, sent=list(lines))

@@ -244,6 +244,16 @@ async def test_what_is_over_budget_goes_into_one_list_of_the_next_morning_whiche
     assert await crafty.next_due() is None
 
 
+async def test_each_list_of_a_day_counts_though_it_is_of_one_kind(crafty: Crafty) -> None:
+    for number in range(7):
+        await want(crafty, digest(crafty.clock(), f"number {number}"), subject=f"SE-{number}")
+        crafty.clock.now += timedelta(minutes=30)
+    assert len(texts(crafty)) == 5
+    await at(crafty, "2026-11-04 08:00")
+    (text,) = texts(crafty)[5:]
+    assert all(f"number {number}" in text for number in (5, 6))
+
+
 async def test_a_list_of_friday_comes_on_monday(crafty: Crafty) -> None:
     crafty.clock.now = wall("2026-11-06 12:00")
     await use_up(crafty)

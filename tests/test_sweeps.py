@@ -493,6 +493,19 @@ async def test_what_webhooks_told_counts_in_a_sweep(crafty: Sweeping) -> None:
     assert await crafty.looks() == []
 
 
+async def test_a_draft_that_is_ready_by_now_is_found_without_a_webhook(crafty: Sweeping) -> None:
+    crafty.watch(repositories=frozenset({"acme/tool"}))
+    drafted, readied = Note(what="drafted", at=NOW), Note(what="readied", at=NOW + timedelta(hours=1))
+    host = FakeHost(opened={"acme/tool": ((REQUEST, opened()),)}, kept={REQUEST: (opened(), drafted)})
+    crafty.readers = {"github": host}
+    crafty.check = lambda about, _: Verdict.passed("a draft") if about.is_draft else Verdict.act("it waits")
+    await crafty.sweep_and_look()
+    host.kept[REQUEST] = (opened(), drafted, readied)
+    await crafty.sweep_and_look()
+    decided = [entry.decisions[0].reason for entry in await crafty.ledger.timeline(REQUEST)]
+    assert decided == ["it waits", "a draft"]
+
+
 async def test_what_waits_without_a_moment_is_looked_at_once(crafty: Sweeping) -> None:
     crafty.watch(repositories=frozenset({"acme/tool"}))
     host = FakeHost(opened={"acme/tool": ((REQUEST, opened()),)}, kept={REQUEST: (opened(),)})

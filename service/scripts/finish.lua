@@ -53,6 +53,8 @@ for _, line in ipairs(call.sent) do
   redis.call('SET', P .. 'done:' .. call.key .. ':' .. line, '1', 'EX', 120 * DAY)
 end
 
+if #call.sent > 0 then redis.call('DEL', P .. 'tried:' .. call.key) end
+
 redis.call('HDEL', key, 'token', 'claimed', 'next')
 local is_wanted_again = record[2] ~= record[3]
 local next_due = tonumber(record[4] or call.now)
