@@ -1,6 +1,7 @@
 """`make bench`: prints a table and JSON; with --short it fails when a ratio has fallen far.
 
-With --backtest it measures a back-test over ten thousand deliveries instead, and fails above what is promised.
+With --backtest it measures a back-test over ten thousand deliveries instead, with --calls how often a typical day makes
+Crafty ask other systems; both fail above what is promised.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import backtest, pickup
+from bench import backtest, calls, pickup
 from bench.load import Measured, saturate
 from service.embedded import embedded_redis
 
@@ -41,6 +42,8 @@ def main() -> int:
     """Measures everything once; 1 when a short run falls below what is promised."""
     if "--backtest" in sys.argv:
         return _measure_backtest()
+    if "--calls" in sys.argv:
+        return _measure_calls()
     short = "--short" in sys.argv
     with tempfile.TemporaryDirectory(prefix="crafty-bench-") as folder:
         result = asyncio.run(_measure(Path(folder), rounds=2 if short else 5, seconds=1.0 if short else 4.0))
@@ -59,6 +62,13 @@ def _measure_backtest() -> int:
     is_slow = result["back-test seconds"] > backtest.MOST_SECONDS
     is_large = result["back-test MB"] > backtest.MOST_MEGABYTES
     return int(is_slow or is_large)
+
+
+def _measure_calls() -> int:
+    with tempfile.TemporaryDirectory(prefix="crafty-bench-") as folder:
+        result = asyncio.run(calls.measure(Path(folder)))
+    _show(result)
+    return int(result["calls per 1,000 webhooks"] > calls.MOST_CALLS)
 
 
 async def _measure(folder: Path, rounds: int, seconds: float) -> dict[str, float]:
