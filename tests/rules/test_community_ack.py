@@ -824,7 +824,7 @@ def test_words_from_outside_mention_nobody() -> None:
     assert "](https://evil.example)" not in chat
 
 
-people = st.sampled_from([None, ANN, BOB, ADA, LEE, Person(name="Ö {who} @all", github="renovate[bot]")])
+people = st.sampled_from([None, ANN, BOB, ADA, LEE, Person(name="Ö{who}@all", github="renovate[bot]")])
 moments = st.datetimes(datetime(2026, 11, 2), datetime(2026, 11, 20), timezones=st.just(UTC))  # noqa: DTZ001
 answers = st.builds(Answer, at=moments, by=people, is_member=st.booleans(), is_bot=st.booleans())
 kinds: st.SearchStrategy[Kind] = st.sampled_from(["pull request", "merge request", "issue", "topic", "ticket"])

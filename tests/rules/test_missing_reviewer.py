@@ -567,7 +567,7 @@ def test_what_a_firefighter_reads_in_chat(now: datetime, around: dict[str, Any],
 
 
 people = st.sampled_from(
-    [None, ANN, BOB, SAM, NEW, off(ELI, date(2026, 11, 5), date(2027, 1, 1)), Person(name="Ö {who} @all", jira="x")]
+    [None, ANN, BOB, SAM, NEW, off(ELI, date(2026, 11, 5), date(2027, 1, 1)), Person(name="Ö{who}@all", jira="x")]
 )
 tickets = st.builds(
     begun,

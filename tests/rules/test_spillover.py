@@ -1076,7 +1076,7 @@ def test_the_assignee_is_notified_in_jira() -> None:
 # Whatever comes
 
 people = st.sampled_from(
-    [None, ANN, BOB, SAM, off(ELI, date(2026, 11, 5), date(2027, 1, 1)), Person(name="Ö {who} @all", jira="x")]
+    [None, ANN, BOB, SAM, off(ELI, date(2026, 11, 5), date(2027, 1, 1)), Person(name="Ö{who}@all", jira="x")]
 )
 moments = st.datetimes(datetime(2026, 11, 1), datetime(2026, 12, 1), timezones=st.just(UTC))  # noqa: DTZ001
 remarks = st.lists(
