@@ -43,8 +43,9 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     key: wishes of one key are one record; due: epoch milliseconds; cap: for how many milliseconds later wishes may put
     off an earlier one; once: the name in the ledger of effects under which it is done at most once; line: what it adds
-    to a digest, under a name; only_if_open: only where the rule's comment asks, or a look is planned already; writes:
-    whether it writes the rule's comment; opens: whether that comment then asks for something.
+    to a digest, under a name; only_if_open: only where the rule's comment asks, or to put off a look that is about to
+    happen; in_time: in epoch milliseconds, by when a planned look is soon enough unless the rule's comment asks;
+    writes: whether it writes the rule's comment; opens: whether that comment then asks for something.
     """
 
     key: str
@@ -57,6 +58,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     once: str | None = None
     line: tuple[str, str] | None = None
     only_if_open: bool = False
+    in_time: int | None = None
     writes: bool = False
     opens: bool = False
 
@@ -147,8 +149,10 @@ def site(now: datetime) -> Wish:
 def look(decision: Decision, now: datetime, settle: timedelta) -> Wish:
     """The look that follows from a decision on an event: after the settle time, put off by later events up to fivefold.
 
-    A rule that passes looks only where it has something open: a comment that asks, or a look that is already planned.
+    A rule that passes looks only where its comment asks; one that waits for a moment also where no look is planned by
+    then. Either puts off a look that is about to happen.
     """
+    again = next_look(decision.actions) if decision.outcome == "wait" else None
     return Wish(
         key=look_key(decision.rule, decision.subject),
         kind="look",
@@ -157,6 +161,7 @@ def look(decision: Decision, now: datetime, settle: timedelta) -> Wish:
         due=_ms(now + settle),
         cap=_ms_of(5 * settle),
         only_if_open=decision.outcome == "pass",
+        in_time=_ms(again) if again else None,
     )
 
 

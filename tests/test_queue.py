@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import settings as budget
@@ -259,6 +260,29 @@ async def test_an_event_brings_a_planned_look_forward(queue: Queue, redis: Redis
     assert await look_due(queue) == clock() + timedelta(days=3)
     await queue.ingest(taken(looks=[look(decision(), clock(), SETTLE)]), "0")
     assert await look_due(queue) == clock() + SETTLE
+
+
+@pytest.mark.parametrize(
+    ("outcome", "hours", "is_left_alone"),
+    [
+        pytest.param("pass", None, True, id="a pass"),
+        pytest.param("wait", 72, True, id="a wait for that moment"),
+        pytest.param("wait", 73, True, id="a wait for a later one"),
+        pytest.param("wait", 71, False, id="a wait for an earlier one"),
+        pytest.param("wait", None, False, id="a wait for facts that are not known"),
+        pytest.param("act", 73, False, id="an act"),
+    ],
+)
+async def test_a_look_that_is_planned_in_time_is_left_alone(
+    queue: Queue, redis: Redis, clock: SetClock, outcome: Outcome, hours: int | None, is_left_alone: bool
+) -> None:
+    planned = clock() + timedelta(hours=72)
+    await queue.want(look_again(RULE, "SE-1", clock()))
+    await queue.finish(await only(queue, redis), Result(ending="waiting", due=planned))
+    again = () if hours is None else (Recheck(subject="SE-1", at=clock() + timedelta(hours=hours)),)
+    told = msgspec.structs.replace(decision(outcome), actions=again)
+    await queue.ingest(taken(looks=[look(told, clock(), SETTLE)]), "0")
+    assert await look_due(queue) == (planned if is_left_alone else clock() + SETTLE)
 
 
 async def test_a_pass_without_anything_open_wakes_nobody(queue: Queue) -> None:

@@ -32,9 +32,12 @@ for _, name in ipairs(call.outdated) do redis.call('DEL', P .. 'cache:' .. name)
 
 local woken = false
 for _, look in ipairs(call.looks) do
+  local state = redis.call('HGET', P .. 'work:' .. look.key, 'state')
   local is_open = redis.call('HGET', P .. 'case:' .. look.rule .. ':' .. look.subject, 'open') == '1'
-    or redis.call('EXISTS', P .. 'work:' .. look.key) == 1
-  if is_open or not look.only_if_open then
+    or (state and state ~= 'waiting')
+  local planned = tonumber(redis.call('ZSCORE', P .. 'due', look.key) or math.huge)
+  local is_soon_enough = look.only_if_open or planned <= (look.in_time or 0)
+  if is_open or planned <= look.due or not is_soon_enough then
     want(look, call.now)
     woken = true
   end
