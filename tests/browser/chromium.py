@@ -12,7 +12,7 @@ import pytest
 from playwright.async_api import Browser, Page, async_playwright
 
 PROGRAM: Final = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-IS_NEEDED: Final = os.environ.get("CRAFTY_NEEDS_BROWSER") == "1"
+IS_NEEDED: Final = os.environ.get("NEEDS_BROWSER") == "1"
 _QUIET: Final = (
     "--no-sandbox",
     "--disable-gpu",
