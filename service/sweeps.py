@@ -184,7 +184,13 @@ class Sweeper:
         commitments = await self.ledger.commitments(subject.key)
         wishes, due = [], Due(at=now, about=subject)
         for rule, standing in standings.items():
-            known = replace(situation, said=standing.said, done=standing.done, commitments=commitments)
+            known = replace(
+                situation,
+                said=standing.said,
+                done=standing.done,
+                commitments=commitments,
+                bot=self.current.site.bots,
+            )
             for decision in evaluate(due, known, team=self.team, book=book, now=now, only=rule):
                 setting = book.setting(rule, decision.cell)
                 is_new = looked.get(rule) != stamp_of(subject, situation.sprints, setting)

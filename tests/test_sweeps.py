@@ -16,7 +16,7 @@ from service.contributions import Contribution, Note
 from service.errors import CannotAct, CraftyError, NotFound, TryLater
 from service.facts import Cell, Person, Remark, Sprint, Ticket
 from service.ledger import Contributed
-from service.queue import look_again, look_key
+from service.queue import look_again, look_key, sweep
 from service.rules._base import Context, Verdict
 from service.sweeps import Swept
 from service.texts import Message, paragraph
@@ -292,6 +292,19 @@ async def test_a_sprint_that_was_deleted_is_forgotten(crafty: Sweeping) -> None:
     crafty.board.closed.clear()
     assert await crafty.looks() == []
     assert [sprint.id for sprint in await crafty.ledger.sprints_seen("Serenity")] == [FOLLOWING.id, STRETCH.id]
+
+
+async def test_a_rule_is_told_which_accounts_are_our_own(crafty: Sweeping) -> None:
+    seen = []
+
+    def look(_: Ticket, ctx: Context) -> Verdict:
+        seen.append(ctx.situation.bot)
+        return Verdict.passed("seen")
+
+    crafty.check = look
+    await crafty.queue.want(sweep(crafty.cell.name, crafty.clock()))
+    await crafty.work_off()
+    assert seen == [FOUND.bots]
 
 
 async def test_a_rule_is_told_of_the_boards_sprints(crafty: Sweeping) -> None:
