@@ -68,11 +68,14 @@ class Refused(CannotAct):
 
 
 class NotSignedIn(Refused, NotSignedInError):
-    """A 401: the credential is unknown, or has expired."""
+    """A 401, or a login page in place of an answer: the credential is unknown, or has expired."""
 
 
-class Moved(Refused):
-    """The service points elsewhere; no client follows by itself. location: the address as it was sent, or ""."""
+class Moved(NotSignedIn):
+    """The service points elsewhere, as to a login page; no client follows by itself.
+
+    location: the address as it was sent, or "".
+    """
 
     def __init__(self, detail: str, status: int, location: str) -> None:
         super().__init__(detail, status)
@@ -162,10 +165,10 @@ class Api:
     be called, which the gate keeps for all processes. Raises CannotAct when a credential has characters that no header
     can carry.
 
-    Every call ends in one of: an answer; NotFound (404, 410); TryLater (no answer, 408, 409, 425, 429, 5xx); CannotAct
-    (all else, also a web page or JSON of a wrong shape where an answer was promised). GET and PUT are tried up to three
-    times when no answer comes or a gateway fails, any method when a 429 asks for a short wait, because then nothing was
-    done. A POST without a clear answer may have happened and is left to the caller.
+    Every call ends in one of: an answer; NotFound (404, 410); TryLater (no answer or one that is cut off, 408, 409,
+    425, 429, 5xx); NotSignedIn (401, a web page or a redirect); CannotAct (all else, also JSON of a wrong shape). GET
+    and PUT are tried up to three times when no answer comes or a gateway fails, any method when a 429 asks for a short
+    wait, because then nothing was done. A POST without a clear answer may have happened and is left to the caller.
 
     Nothing is sent that goes beyond the limits: a call waits for its turn for up to five seconds, and is a TryLater
     where that is not enough. What a service says of its own limits holds for every process from then on. RedisAway
@@ -238,11 +241,14 @@ class Api:
         return found
 
     def read(self, response: httpx.Response, into: type[T]) -> T:
-        """The JSON of an answer, as `into`; CannotAct when it is anything else."""
+        """The JSON of an answer, as `into`; TryLater when it is cut off, CannotAct when it is anything else."""
         try:
             return msgspec.json.decode(response.content, type=into)
         except (ValueError, RecursionError) as error:
-            raise CannotAct(f"{self._service} answered {_call(response)} {self._surprise(response, error)}") from None
+            is_cut = isinstance(error, msgspec.DecodeError) and not isinstance(error, msgspec.ValidationError)
+            what = f"JSON that is cut off or of another shape ({self.presentable(str(error))})"
+            said = f"{self._service} answered {_call(response)} with {what}."
+            raise (TryLater if is_cut else CannotAct)(said) from None
 
     def presentable(self, text: str) -> str:
         """Words of the service, fit to be shown: one line, cut, without our secrets and URL queries."""
@@ -259,6 +265,9 @@ class Api:
         await self._heed(call, response)
         if not response.is_success:
             raise self._fault(response)
+        if response.content.lstrip()[:1] == b"<":
+            said = f"with a web page instead of JSON; check the URL and {self._credential.name}."
+            raise NotSignedIn(f"{self._service} answered {_call(response)} {said}", response.status_code)
         return response
 
     async def _answer(
@@ -322,11 +331,6 @@ class Api:
             return ""
         said = self.presentable("; ".join(texts)).rstrip(".")
         return f" ({said})" if said else ""
-
-    def _surprise(self, response: httpx.Response, error: Exception) -> str:
-        if response.content.lstrip()[:1] == b"<":
-            return f"with a web page instead of JSON; check the URL and {self._credential.name}."
-        return f"with JSON that is cut off or of another shape ({self.presentable(str(error))})."
 
 
 def _passing(response: httpx.Response, detail: str) -> TryLater:

@@ -1,4 +1,7 @@
-"""`make demo`: plays the story; --once ends after it, --datacenter plays it on that Jira."""
+"""`make demo`: plays the story; --once ends after it, --datacenter plays it on that Jira.
+
+--rough 0.1 lets a tenth of all calls to each vendor fail, which --seed draws.
+"""
 
 import argparse
 import contextlib
@@ -7,6 +10,9 @@ import sys
 import uvloop
 
 from service import log
+from service.demo._faults import rough
+from service.demo._jira_site import Flavour
+from service.demo.stage import CALM
 from service.demo.story import tell
 from service.errors import CraftyError
 
@@ -16,11 +22,15 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="make demo", description=__doc__)
     parser.add_argument("--once", action="store_true", help="end after the story instead of serving on")
     parser.add_argument("--datacenter", action="store_true", help="play on Jira Data Center instead of Jira Cloud")
+    parser.add_argument("--rough", type=float, default=0.0, help="the share of calls that fail, from 0 to 1")
+    parser.add_argument("--seed", type=int, default=7, help="what chance draws the failures by")
     chosen = parser.parse_args()
+    weather = rough(chosen.rough, chosen.seed) if chosen.rough else CALM
+    flavour: Flavour = "datacenter" if chosen.datacenter else "cloud"
     log.configure("console", "ERROR")
     try:
         with contextlib.suppress(KeyboardInterrupt):
-            return uvloop.run(tell(once=chosen.once, flavour="datacenter" if chosen.datacenter else "cloud"))
+            return uvloop.run(tell(once=chosen.once, flavour=flavour, weather=weather))
     except CraftyError as error:
         sys.stderr.write(f"{error}\n")
         return 1

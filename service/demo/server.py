@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 
 class _QuietServer(uvicorn.Server):
@@ -28,7 +28,7 @@ class _QuietServer(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serve(app: FastAPI) -> AsyncGenerator[str]:
+async def serve(app: ASGIApp) -> AsyncGenerator[str]:
     """Yields the base URL, without a slash at its end, that `app` answers at until the context is left."""
     config = uvicorn.Config(app, log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=1)
     server = _QuietServer(config)

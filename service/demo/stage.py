@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -19,6 +19,7 @@ from redis.asyncio import Redis
 from service import store
 from service.app import create_app
 from service.config import Config, load_config
+from service.demo._faults import Exposed, Weather
 from service.demo._jira_site import Flavour
 from service.demo._sender import Delivery, Habits, WebhookSender, WebhookTarget
 from service.demo.discourse import DiscourseStandIn
@@ -31,6 +32,7 @@ from service.engine import rulebook
 from service.facts import Person
 from service.ledger import PREFIX, Entry, Ledger
 from service.queue import ARQ_QUEUE, Queue
+from service.registration import wish_for
 from service.roster import team_from
 from service.settings import Settings
 from service.worker import Worker, worker_from
@@ -38,6 +40,7 @@ from service.worker import Worker, worker_from
 SECRET: Final = "the demo's webhook secret"  # noqa: S105 - known to everybody, and good for nothing
 TOKEN: Final = "the-demo-token"  # noqa: S105 - the same
 RELIABLE: Final = Habits()
+CALM: Final[Mapping[str, Weather]] = {}
 _POLL_SECONDS: Final = 0.005
 _START_SECONDS: Final = 30
 
@@ -74,6 +77,11 @@ Prepare = Callable[[Scenery], Awaitable[None]]
 
 async def _nothing(_: Scenery) -> None:
     return
+
+
+async def _no_time(_: float) -> None:
+    """Only the story's clock lets time pass."""
+    await asyncio.sleep(0)
 
 
 @dataclass(frozen=True)
@@ -146,11 +154,13 @@ async def stage(
     flavour: Flavour = "cloud",
     habits: Habits = RELIABLE,
     prepare: Prepare = _nothing,
+    weather: Mapping[str, Weather] = CALM,
 ) -> AsyncIterator[Stage]:
     """Sets everything up at the moment `start`, on an empty store, and takes it down again.
 
     config: the crafty.toml to play by; habits: how reliably webhooks are delivered; prepare: does what happened before
-    Crafty came, of which no webhook tells.
+    Crafty came, of which no webhook tells; weather: of each vendor that fails at times, which begins once Crafty knows
+    the site.
     """
     async with AsyncExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="crafty-demo-"))
@@ -158,7 +168,7 @@ async def stage(
         domain, client = load_config(config), await stack.enter_async_context(httpx.AsyncClient())
         scenery = _build(domain, StoryClock(start), client, flavour, habits)
         await prepare(scenery)
-        yield await _set_up(stack, redis_url, domain, scenery, flavour)
+        yield await _set_up(stack, redis_url, domain, scenery, flavour, weather)
 
 
 def _build(config: Config, clock: StoryClock, client: httpx.AsyncClient, flavour: Flavour, habits: Habits) -> Scenery:
@@ -178,22 +188,34 @@ def _build(config: Config, clock: StoryClock, client: httpx.AsyncClient, flavour
     )
 
 
-async def _set_up(stack: AsyncExitStack, redis_url: str, config: Config, scenery: Scenery, flavour: Flavour) -> Stage:
+async def _set_up(
+    stack: AsyncExitStack,
+    redis_url: str,
+    config: Config,
+    scenery: Scenery,
+    flavour: Flavour,
+    weather: Mapping[str, Weather],
+) -> Stage:
     jira, forum, clock = scenery.jira, scenery.forum, scenery.clock
-    places = (jira, forum, scenery.chat, scenery.github)
-    urls = [await stack.enter_async_context(serve(stand_in.app)) for stand_in in places]
+    apps = {"jira": jira.app, "forum": forum.app, "chat": scenery.chat.app, "github": scenery.github.app}
+    exposed = [Exposed(app, weather[vendor]) if vendor in weather else app for vendor, app in apps.items()]
+    urls = [await stack.enter_async_context(serve(app)) for app in exposed]
     jira.base_url, forum.base_url = urls[:2]
     settings = _settings(config, jira.bot.email, flavour, *urls)
     team, book = team_from(config), rulebook(config)
     url = await stack.enter_async_context(serve(create_app(settings, redis_url, team, book, clock)))
     for sender, source in zip(scenery.senders, ("jira", "discourse", "github"), strict=True):
         sender.target = WebhookTarget(f"{url}/webhooks/{source}", SECRET)
-    worker = worker_from(settings, redis_url, team, book, clock)
+    wish = wish_for(settings, url, signs=True)
+    jira.webhooks[1] = wish.as_older() if flavour == "cloud" else wish.as_newer()
+    worker = worker_from(settings, redis_url, team, book, clock, _no_time)
     await stack.enter_async_context(_running(worker))
     redis = Redis(connection_pool=store.connect(redis_url))
     stack.push_async_callback(redis.aclose, close_connection_pool=True)
     ledger = Ledger(redis)
     await _site_is_known(ledger)
+    for one in weather.values():
+        one.has_begun = True
     return Stage(**vars(scenery), url=url, ledger=ledger, queue=Queue(redis, clock), worker=worker, redis=redis)
 
 

@@ -7,7 +7,7 @@ import html
 import re
 import sys
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import reduce
 from typing import Any, Final
@@ -18,6 +18,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from service.demo._faults import Weather
 from service.demo.stage import TOKEN, Stage
 from service.engine import Decision
 from service.ledger import Effect, Entry
@@ -56,6 +57,12 @@ class Timeline:
             "Times are those of Paris.",
             style="dim",
         )
+
+    def tell_of_the_weather(self, weather: Mapping[str, Weather]) -> None:
+        """How many calls failed, and how."""
+        for vendor, one in weather.items():
+            ways = ", ".join(f"{name} {count}" for name, count in sorted(one.struck.items()))
+            self._console.print(f"{vendor}: {one.struck.total()} of {one.calls} calls failed: {ways}", style="dim")
 
     def tell_what_happens(self, at: datetime, what: str, point: str = "") -> None:
         """A person's deed. point: the rule that is told of from now on also where it leaves things alone."""

@@ -182,6 +182,30 @@ async def test_a_private_repository_has_nothing_to_tell(github: GitHub, server: 
     assert not server["issues"].called
 
 
+@pytest.mark.parametrize("is_private", [True, False])
+async def test_whether_a_repository_is_private_is_asked_once_a_day(server: respx.MockRouter, is_private: bool) -> None:
+    seconds = 1000.0
+    github = connect(SITE, "t0k3n", seconds=lambda: seconds)
+    server["home"].respond(json={"private": is_private})
+    asked = []
+    for now in (1000.0, 1000.0 + 86_399, 1000.0 + 86_400):
+        seconds = now
+        assert bool(await github.recent("open-craft/xblock-poll", OPENED)) is not is_private
+        asked.append(server["home"].call_count)
+    await github.aclose()
+    assert asked == [1, 1, 2]
+
+
+async def test_a_repository_that_becomes_public_or_private_is_noticed_a_day_later(server: respx.MockRouter) -> None:
+    seconds = 0.0
+    github = connect(SITE, "t0k3n", seconds=lambda: seconds)
+    assert await github.recent("open-craft/xblock-poll", OPENED)
+    server["home"].respond(json={"private": True})
+    seconds = 86_400.0
+    assert await github.recent("open-craft/xblock-poll", OPENED) == ()
+    await github.aclose()
+
+
 @pytest.mark.parametrize("place", ["open-craft", "open-craft/..", "/poll", "a/b/c"])
 async def test_no_name_leads_to_another_resource(github: GitHub, server: respx.MockRouter, place: str) -> None:
     server.route().respond(404)

@@ -11,7 +11,7 @@ import respx
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.clients._http import Api, Credential, Moved, Refused, retry_after, under
+from service.clients._http import Api, Credential, Moved, NotSignedIn, Refused, retry_after, under
 from service.errors import CannotAct, CraftyError, NotFound, TryLater
 
 SITE = "https://jira.example"
@@ -213,10 +213,6 @@ def test_a_token_that_no_header_can_carry_is_refused_at_once(token: str) -> None
 @pytest.mark.parametrize(
     ("body", "said"),
     [
-        pytest.param(b"<!DOCTYPE html><title>Log in</title>", "web page", id="a login page"),
-        pytest.param(b"\n  <html></html>", "web page", id="a page after white space"),
-        pytest.param(b'{"id": 7', "cut off", id="truncated JSON"),
-        pytest.param(b"", "cut off", id="nothing"),
         pytest.param(b'{"id": "7"}', "another shape", id="a text for a number"),
         pytest.param(b'{"name": ""}', "another shape", id="a missing part"),
         pytest.param(b"[]", "another shape", id="a list for an object"),
@@ -230,6 +226,36 @@ async def test_an_answer_of_another_shape_is_for_a_person(
     server.get("/things").respond(200, content=body)
     with pytest.raises(CannotAct, match=f"^Jira answered GET /things with .*{said}"):
         await api.request("GET", "/things", into=Answer)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b'{"id": 7', id="truncated JSON"),
+        pytest.param(b"", id="nothing"),
+        pytest.param(b"upstream is busy", id="a proxy's words"),
+    ],
+)
+async def test_an_answer_that_is_cut_off_is_asked_for_later(api: Api, server: respx.MockRouter, body: bytes) -> None:
+    server.get("/things").respond(200, content=body)
+    with pytest.raises(TryLater, match=r"^Jira answered GET /things with JSON that is cut off"):
+        await api.request("GET", "/things", into=Answer)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"<!DOCTYPE html><title>Log in</title>", id="a login page"),
+        pytest.param(b"\n  <html></html>", id="a page after white space"),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "PUT", "POST"])
+async def test_a_web_page_is_no_answer_though_nobody_would_read_it(
+    api: Api, server: respx.MockRouter, method: str, body: bytes
+) -> None:
+    server.route(method=method, path="/things").respond(200, content=body)
+    with pytest.raises(NotSignedIn, match=f"^Jira answered {method} /things with a web page instead of JSON"):
+        await api.send(method, "/things")
 
 
 @settings(max_examples=40, deadline=None)

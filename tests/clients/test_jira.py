@@ -395,7 +395,7 @@ async def test_what_is_no_key_is_never_asked_for(cloud: Jira, server: respx.Mock
         pytest.param(httpx.Response(404, json={"errorMessages": ["Issue does not exist"]}), NotFound, id="no ticket"),
         pytest.param(httpx.Response(403), CannotAct, id="no permission"),
         pytest.param(httpx.Response(429, headers={"Retry-After": "60"}), TryLater, id="too many calls"),
-        pytest.param(httpx.Response(200, text='{"key":"SE-1","fields":{'), CannotAct, id="a cut answer", marks=WRONG),
+        pytest.param(httpx.Response(200, text='{"key":"SE-1","fields":{'), TryLater, id="a cut answer", marks=WRONG),
         pytest.param(httpx.Response(200, html="<html>"), CannotAct, id="a web page", marks=WRONG),
         pytest.param(httpx.Response(200, json={"fields": {}}), CannotAct, id="no key"),
         pytest.param(httpx.Response(200, json=issue("../x")), CannotAct, id="a key that is none"),

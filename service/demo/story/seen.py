@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from service.commitments import Commitment
@@ -20,7 +20,8 @@ class Seen:
     """The end of the story.
 
     tickets, commitments and acknowledgements by key; ranking: the keys of all tickets, the highest first; zones: in
-    which the chat's members live, by user name; dead_letters: the keys of the work that was given up.
+    which the chat's members live, by user name; dead_letters: the keys of the work that was given up; patience: how far
+    from its moment in calm weather a thing may have happened.
     """
 
     tickets: dict[str, JiraIssue] = field(default_factory=dict)
@@ -33,6 +34,7 @@ class Seen:
     acknowledgements: dict[str, Acknowledgement] = field(default_factory=dict)
     dead_letters: list[str] = field(default_factory=list)
     warnings: dict[str, str] = field(default_factory=dict)
+    patience: timedelta = timedelta(0)
 
     def own_comments(self, *keys: str) -> list[JiraComment]:
         """What Crafty wrote on these tickets, or on all; tickets that are not there have none."""
@@ -55,8 +57,8 @@ def rule_of(comment: JiraComment) -> str:
     return key.partition(":")[0]
 
 
-async def look_back(on_stage: Stage, zone: ZoneInfo) -> Seen:
-    """zone: of people who say of none."""
+async def look_back(on_stage: Stage, zone: ZoneInfo, patience: timedelta = timedelta(0)) -> Seen:
+    """zone: of people who say of none; patience: as in Seen."""
     ledger = on_stage.ledger
     return Seen(
         tickets=on_stage.jira.issues,
@@ -69,4 +71,5 @@ async def look_back(on_stage: Stage, zone: ZoneInfo) -> Seen:
         acknowledgements={one.contribution: one for one in await ledger.acknowledgements()},
         dead_letters=await on_stage.dead_letters(),
         warnings=await ledger.warnings(),
+        patience=patience,
     )
