@@ -295,6 +295,8 @@ class MessagesConfig(_Table):
     quiet_from: str = Field("20:00", description="The local time from which nobody gets a chat message.")
     quiet_until: str = Field("08:00", description="The local time until which nobody gets one; equal times: never.")
 
+    admin_channel: Name | None = Field(None, description="The chat channel that is told what admins have to mend.")
+
     @field_validator("quiet_from", "quiet_until")
     @classmethod
     def _is_time(cls, value: str) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 
 from service.clients import discourse, github, gitlab, jira, mattermost
+from service.clients._http import Sleep
 from service.clients.discourse import Discourse
 from service.clients.github import GitHub
 from service.clients.gitlab import GitLab
@@ -38,42 +40,46 @@ class Connections:
                 await client.aclose()
 
 
-def connected(settings: Settings, gate: Gate = OPEN) -> Connections:
-    """Clients that connect when they are first used. gate: where they keep to each system's limits."""
+def connected(settings: Settings, gate: Gate = OPEN, sleep: Sleep = asyncio.sleep) -> Connections:
+    """Clients that connect when they are first used.
+
+    gate: where they keep to each system's limits; sleep: waits between tries.
+    """
     return Connections(
-        jira=_jira(settings, gate),
-        chat=_mattermost(settings, gate),
-        forum=_discourse(settings, gate),
-        github=_github(settings, gate),
-        gitlab=_gitlab(settings, gate),
+        jira=_jira(settings, gate, sleep),
+        chat=_mattermost(settings, gate, sleep),
+        forum=_discourse(settings, gate, sleep),
+        github=_github(settings, gate, sleep),
+        gitlab=_gitlab(settings, gate, sleep),
     )
 
 
-def _jira(settings: Settings, gate: Gate) -> Jira | None:
+def _jira(settings: Settings, gate: Gate, sleep: Sleep) -> Jira | None:
     if not settings.jira_url or not settings.jira_token:
         return None
     token = settings.jira_token.get_secret_value()
-    return jira.connect(settings.jira_kind, settings.jira_url, settings.jira_email or "", token, gate=gate)
+    return jira.connect(settings.jira_kind, settings.jira_url, settings.jira_email or "", token, sleep=sleep, gate=gate)
 
 
-def _mattermost(settings: Settings, gate: Gate) -> Mattermost | None:
+def _mattermost(settings: Settings, gate: Gate, sleep: Sleep) -> Mattermost | None:
     if not settings.mattermost_url or not settings.mattermost_token:
         return None
-    return mattermost.connect(settings.mattermost_url, settings.mattermost_token.get_secret_value(), gate=gate)
+    token = settings.mattermost_token.get_secret_value()
+    return mattermost.connect(settings.mattermost_url, token, sleep=sleep, gate=gate)
 
 
-def _discourse(settings: Settings, gate: Gate) -> Discourse | None:
+def _discourse(settings: Settings, gate: Gate, sleep: Sleep) -> Discourse | None:
     if not settings.discourse_url or not settings.discourse_api_key:
         return None
     key, username = settings.discourse_api_key.get_secret_value(), settings.discourse_api_username or ""
-    return discourse.connect(settings.discourse_url, key, username, gate=gate)
+    return discourse.connect(settings.discourse_url, key, username, sleep=sleep, gate=gate)
 
 
-def _github(settings: Settings, gate: Gate) -> GitHub | None:
+def _github(settings: Settings, gate: Gate, sleep: Sleep) -> GitHub | None:
     token = settings.github_token
-    return github.connect(settings.github_url, token.get_secret_value(), gate=gate) if token else None
+    return github.connect(settings.github_url, token.get_secret_value(), sleep=sleep, gate=gate) if token else None
 
 
-def _gitlab(settings: Settings, gate: Gate) -> GitLab | None:
+def _gitlab(settings: Settings, gate: Gate, sleep: Sleep) -> GitLab | None:
     token = settings.gitlab_token
-    return gitlab.connect(settings.gitlab_url, token.get_secret_value(), gate=gate) if token else None
+    return gitlab.connect(settings.gitlab_url, token.get_secret_value(), sleep=sleep, gate=gate) if token else None

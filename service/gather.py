@@ -176,16 +176,22 @@ async def around(ledger: Ledger, team: Team, rule: Rule, subject: Ticket | Contr
     )
 
 
-async def find_out(jira: JiraReader | None, readers: Readers, names: dict[str, str]) -> Site:
+async def find_out(
+    jira: JiraReader | None, readers: Readers, names: Mapping[str, str], *, is_cloud: bool = False
+) -> Site:
     """Who we are in the connected systems, and which custom field is which.
 
-    names: fact to configured field name or id. Raises what Jira's client raises; another system that does not answer is
-    one of the site's problems, and disturbs nothing else.
+    names: fact to configured field name or id; is_cloud: of Jira, whose epics are parents, so that Epic Link may be
+    missing. Raises what Jira's client raises; another system that does not answer is one of the site's problems, and
+    disturbs nothing else.
     """
     site = Site()
     if jira:
         bot = await jira.identify()
-        fields, problems = discover(await jira.field_list(), names)
+        known = await jira.field_list()
+        fields, _ = discover(known, names)
+        needed = {fact: name for fact, name in names.items() if not (is_cloud and fact == "epic_link")}
+        _, problems = discover(known, needed)
         site = Site(fields=fields, jira_bot=tuple(sorted(bot.jira_ids)), problems=problems)
     for reader in readers.values():
         try:

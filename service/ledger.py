@@ -18,6 +18,7 @@ from service.contributions import Acknowledgement, Contribution, Note, contribut
 from service.engine import Decision, Mode
 from service.errors import RedisAway
 from service.facts import Person, Said, Sprint
+from service.findings import Examined
 from service.jira_shapes import FieldMap
 from service.situation import Told
 from service.tuning import Tuning
@@ -249,6 +250,31 @@ class Ledger:
         """What admins should mend, by what it is about."""
         return await self._hash("warnings")
 
+    async def keep_examined(self, part: str, examined: Examined) -> None:
+        """Keeps what the latest examination of a part of the installation found, in the place of the one before."""
+        async with redis_or_away():
+            await self._redis.hset(f"{PREFIX}examined", part, msgspec.json.encode(examined))
+
+    async def examined(self) -> dict[str, Examined]:
+        """What the latest examinations found, by the part that they looked at."""
+        found = await self._hash("examined")
+        return {part: msgspec.json.decode(one, type=Examined) for part, one in found.items()}
+
+    async def told_wrong(self, part: str) -> frozenset[str]:
+        """The keys of what was wrong with a part when admins were told last."""
+        async with redis_or_away():
+            keys: set[bytes] = await self._redis.smembers(f"{PREFIX}told-wrong:{part}")
+        return frozenset(key.decode() for key in keys)
+
+    async def keep_told_wrong(self, part: str, keys: Iterable[str]) -> None:
+        """Remembers them for the next examination."""
+        names = list(keys)
+        async with redis_or_away(), self._redis.pipeline(transaction=True) as pipe:
+            pipe.delete(f"{PREFIX}told-wrong:{part}")
+            if names:
+                pipe.sadd(f"{PREFIX}told-wrong:{part}", *names)
+            await pipe.execute()
+
     async def may_ping(self, person: str, day: date, about: str, budget: int) -> bool:
         """Whether that is within the person's budget of pings for their day; each thing counts once."""
         async with redis_or_away():
@@ -264,6 +290,18 @@ class Ledger:
         """Remembers them for the next sweep."""
         async with redis_or_away():
             await self._redis.set(f"{PREFIX}sprints-seen:{cell}", msgspec.json.encode(tuple(sprints)))
+
+    async def swept_until(self, cell: str) -> datetime | None:
+        """When the cell was swept last; None where it never was."""
+        async with redis_or_away():
+            at = await self._redis.hget(f"{PREFIX}swept", cell)
+        return datetime.fromtimestamp(int(at) / 1000, UTC) if at else None
+
+    async def heard(self, subject: str) -> datetime | None:
+        """When a webhook, a deed of our own or a sweep told last that a subject has changed."""
+        async with redis_or_away():
+            at = await self._redis.get(f"{PREFIX}heard:{subject}")
+        return datetime.fromtimestamp(int(at) / 1000, UTC) if at else None
 
     async def looked(self, subject: str) -> dict[str, str]:
         """The stamp of what each rule's last look at a subject saw."""
@@ -302,14 +340,14 @@ class Ledger:
 
     async def timeline(self, subject: str | None = None, limit: int = 100) -> list[Entry]:
         """The newest entries of a subject, or of all, newest first."""
-        name = f"timeline:{subject}" if subject else "timeline"
+        name = "timeline" if subject is None else f"timeline:{subject}"
         async with redis_or_away():
             rows = await self._redis.xrevrange(f"{PREFIX}{name}", count=limit)
         return [msgspec.json.decode(fields[b"entry"], type=Entry) for _, fields in rows]
 
     async def entries(self, subject: str | None, before: str, limit: int) -> list[tuple[str, Entry]]:
         """The same with their ids, from the one before the id `before` on; "+" begins with the newest."""
-        name = f"timeline:{subject}" if subject else "timeline"
+        name = "timeline" if subject is None else f"timeline:{subject}"
         last = before if before == "+" else f"({before}"
         async with redis_or_away():
             rows = await self._redis.xrevrange(f"{PREFIX}{name}", max=last, count=limit)
@@ -354,7 +392,8 @@ class Ledger:
         """How often each thing happened in the last `hours` hours and the running one.
 
         Named "<rule> <outcome>" for decisions, "<rule> effect <result>" for effects, "source <name>" for deliveries,
-        "calls <system>" for what we asked of others.
+        "calls <system>" for what we asked of others, "missed <source>" for changes that only a sweep found, "healed
+        <source>" for those of them that a rule has looked at since, or had no need to.
         """
         newest = int(now.timestamp()) // 3600
         async with redis_or_away(), self._redis.pipeline(transaction=False) as pipe:

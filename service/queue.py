@@ -17,6 +17,7 @@ from redis.asyncio import Redis
 from service.actions import Action, Comment, Digest, Recheck
 from service.clock import Clock
 from service.engine import Decision
+from service.jira_shapes import is_issue_key
 from service.ledger import PREFIX, Case, Contributed, Delivery, Entry, redis_or_away, script
 
 ARQ_QUEUE: Final = "crafty:arq"
@@ -26,7 +27,10 @@ DIGEST_PATIENCE: Final = timedelta(minutes=10)
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
 
-Kind = Literal["look", "perform", "digest", "site", "sweep"]
+Kind = Literal["look", "perform", "digest", "site", "sweep", "doctor"]
+PERIODIC: Final = frozenset({"site", "sweep", "doctor"})
+"""The kinds of work that come again by themselves."""
+
 Ending = Literal["done", "waiting", "held", "blocked", "retry", "failed"]
 
 
@@ -111,7 +115,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     again; noted: what became of a contribution; looked: the stamp of what a look saw; refused: whether the other side
     does not let us do it, so that a look would only want in vain what it wanted before; that is tried anew a day later;
     gone: whether the subject is no more; moved: the key that it has by now; rehearsed: whether it is only noted as if
-    it were done, and kept apart.
+    it were done, and kept apart; swept: the moment up to which a sweep has found every change; missed: the subjects of
+    which it alone found that they have changed, and whether it wants a look at them.
     """
 
     ending: Ending
@@ -129,6 +134,8 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     gone: bool = False
     moved: str | None = None
     rehearsed: bool = False
+    swept: datetime | None = None
+    missed: Mapping[str, bool] = {}
 
 
 def look_again(rule: str, subject: str, now: datetime) -> Wish:
@@ -139,6 +146,11 @@ def look_again(rule: str, subject: str, now: datetime) -> Wish:
 def sweep(cell: str, now: datetime) -> Wish:
     """Goes, at once, through all that the cell's rules are about."""
     return Wish(key=f"sweep:{cell}", kind="sweep", rule="", subject=cell, due=_ms(now))
+
+
+def examination(part: str, now: datetime) -> Wish:
+    """Looks, at once, whether anything is wrong with a part of the installation."""
+    return Wish(key=f"doctor:{part}", kind="doctor", rule="", subject=part, due=_ms(now))
 
 
 def site(now: datetime) -> Wish:
@@ -249,6 +261,7 @@ class Queue:
             "looks": taken.looks,
             "source": taken.delivery.source,
             "counts": _counted(taken),
+            "heard": [taken.delivery.subject] if taken.delivery.subject else [],
             "outdated": taken.outdated,
             "notes": _noted(taken.noted),
             "is_new": taken.replayed is None,
@@ -297,6 +310,7 @@ class Queue:
 
     async def finish(self, work: Work, result: Result) -> bool:
         """Ends the work; False if the lease had passed to somebody else, and nothing of the result was stored."""
+        has_looked = work.kind == "look" and result.ending in {"done", "waiting"}
         call = {
             "key": work.key,
             "token": work.token,
@@ -312,7 +326,10 @@ class Queue:
             "notes": _noted(result.noted),
             "refused": result.refused,
             "gone": result.gone,
-            "counts": counted(result.entries),
+            "counts": counted(result.entries) + _unheard(result.missed),
+            "heard": [*_changed(result), *result.missed, *([work.subject] if has_looked else [])],
+            "missed": [(subject, source_of(subject)) for subject, needs_look in result.missed.items() if needs_look],
+            "has_looked": has_looked,
             "rehearsed": result.rehearsed,
         }
         if result.case:
@@ -321,6 +338,8 @@ class Queue:
             call["looked"] = result.looked
         if result.moved:
             call["moved"] = result.moved
+        if result.swept:
+            call["swept"] = _ms(result.swept)
         async with redis_or_away():
             return bool(await self._finish(args=[msgspec.json.encode(call)]))
 
@@ -352,6 +371,25 @@ def counted(entries: Iterable[Entry]) -> Counter[str]:
 def _counted(taken: Taken) -> Counter[str]:
     came_in = [] if taken.replayed else [f"source {taken.delivery.source}"]
     return counted(_entries_of(taken)) + Counter(came_in)
+
+
+def source_of(subject: str) -> str:
+    """The system whose webhooks tell of a subject."""
+    system = subject.partition(":")[0]
+    return {"github": "github", "gitlab": "gitlab", "topic": "discourse"}.get(system, "jira")
+
+
+def _unheard(missed: Mapping[str, bool]) -> Counter[str]:
+    """What only a sweep found; where it sees that there is nothing to do, all is well at once."""
+    healed = [f"healed {source_of(subject)}" for subject, needs_look in missed.items() if not needs_look]
+    return Counter([*(f"missed {source_of(subject)}" for subject in missed), *healed])
+
+
+def _changed(result: Result) -> list[str]:
+    """The tickets that we have changed or made ourselves."""
+    effects = [entry.effect for entry in result.entries if entry.effect]
+    made = [note.id for note in result.noted.notes if note.what == "ticketed"] if result.noted else []
+    return [*(one.target for one in effects if one.result == "done" and is_issue_key(one.target)), *made]
 
 
 def _packed(entries: Sequence[Entry]) -> list[tuple[str, str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Collection, Iterable, Iterator
+from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -31,16 +31,27 @@ REMEMBERED: Final = timedelta(days=14)
 LOOK_BACK: Final = timedelta(days=5)
 """How far back contributions are listed: longer than a promise of a working day lasts over a weekend with holidays."""
 
+GRACE: Final = timedelta(minutes=5)
+"""How long a webhook may be under way before it counts as missed."""
+
+_APART: Final = timedelta(minutes=1)
+"""How far the clocks of other systems may be from ours."""
+
 _HOSTS: Final = {"github", "gitlab"}
 """A repository's name does not say on which of these it is."""
 
 
 @dataclass(frozen=True)
 class Swept:
-    """What a sweep found. again: when the next one is due; wishes: the looks that are wanted."""
+    """What a sweep found.
+
+    again: when the next one is due; wishes: the looks that are wanted; missed: the subjects whose latest change no
+    webhook told of, and whether a look at them is among the wishes.
+    """
 
     again: datetime
     wishes: tuple[Wish, ...]
+    missed: Mapping[str, bool]
 
 
 @dataclass(frozen=True)
@@ -55,29 +66,39 @@ class Sweeper:
 
     async def sweep(self, cell: Cell, now: datetime) -> Swept:
         """Asks every rule about every subject of the cell; raises TryLater, CannotAct or RedisAway where it can't."""
-        wishes = {wish.key: wish async for wish in self._wishes(cell, now)}
-        log.info("sweep.done", cell=cell.name, looks=len(wishes))
+        since = await self.ledger.swept_until(cell.name)
+        wishes: dict[str, Wish] = {}
+        missed: dict[str, bool] = {}
+        async for subject, looks in self._found(cell, now):
+            wishes.update({look.key: look for look in looks})
+            if since and subject and await self._is_missed(subject, since, now - GRACE):
+                missed[subject.key] = bool(looks)
+        log.info("sweep.done", cell=cell.name, looks=len(wishes), missed=len(missed))
         sprints = cell.sprints_among(await self.ledger.sprints_seen(cell.name))
-        return Swept(_next(cell, sprints, now), tuple(wishes.values()))
+        return Swept(_next(cell, sprints, now), tuple(wishes.values()), missed)
 
-    async def _wishes(self, cell: Cell, now: datetime) -> AsyncIterator[Wish]:
+    async def _found(self, cell: Cell, now: datetime) -> AsyncIterator[tuple[Subject | None, list[Wish]]]:
+        """Each subject with the looks that it needs; None for what can't be read from here."""
         jira = await self.gatherer.jira()
         swept = set()
         async for situation in self._tickets(jira, cell, now):
             swept.add(situation.subject.key)
-            for wish in await self._looks(situation, now):
-                yield wish
+            yield situation.subject, await self._looks(situation, now)
         left = await self._left_behind(cell, swept)
-        async for situation in self._found(jira, cell, {key for _, key in left}):
+        async for situation in self._named(jira, cell, {key for _, key in left}):
             swept.add(situation.subject.key)
-            for wish in await self._looks(situation, now):
-                yield wish
-        for rule, key in left:
-            if key not in swept:
-                yield look_again(rule, key, now)
+            yield situation.subject, await self._looks(situation, now)
+        yield None, [look_again(rule, key, now) for rule, key in left if key not in swept]
         async for contribution in self._contributions(jira, cell, now):
-            for wish in await self._looks(Situation(contribution), now):
-                yield wish
+            yield contribution, await self._looks(Situation(contribution), now)
+
+    async def _is_missed(self, subject: Subject, since: datetime, until: datetime) -> bool:
+        """Whether it changed between these moments and nothing told us: no webhook, no deed and no look of ours."""
+        changed = _last_change(subject)
+        if changed is None or not since < changed <= until:
+            return False
+        heard = await self.ledger.heard(subject.key)
+        return heard is None or heard < changed - _APART
 
     async def _tickets(self, jira: JiraReader, cell: Cell, now: datetime) -> AsyncIterator[Situation]:
         """Every ticket of the sprints that matter, with what its search result tells."""
@@ -90,7 +111,7 @@ class Sweeper:
         async for ticket in jira.search(jql):
             yield Situation(self._known(ticket), around)
 
-    async def _found(self, jira: JiraReader, cell: Cell, keys: Collection[str]) -> AsyncIterator[Situation]:
+    async def _named(self, jira: JiraReader, cell: Cell, keys: Collection[str]) -> AsyncIterator[Situation]:
         """These tickets, in one search; none of them where Jira refuses it, because one of them is no more."""
         if not keys:
             return
@@ -169,10 +190,10 @@ class Sweeper:
         except NotFound:
             if len(_HOSTS & self.readers.keys()) < 2:
                 await self.ledger.warn(f"{place}", f"there is no {place} on {system}, or Crafty may not see it")
+        except (TryLater, NotSignedInError) as fault:
+            log.warning("sweep.place_away", place=place, reason=f"{fault}")
         except CannotAct as refusal:
             await self.ledger.warn(f"{place}", f"it can't be read: {refusal}")
-        except TryLater as fault:
-            log.warning("sweep.place_away", place=place, reason=f"{fault}")
 
     async def _looks(self, situation: Situation, now: datetime) -> list[Wish]:
         """The looks that a subject needs: where a rule would act, or where something changed since it looked last."""
@@ -211,6 +232,12 @@ def stamp_of(subject: Subject, sprints: Sprints, setting: Setting) -> str:
         return rule
     around = (sprints.active, sprints.next, sprints.stretch_goals)
     return f"{subject.known().get('updated_at')} {' '.join(str(one.id if one else '-') for one in around)} {rule}"
+
+
+def _last_change(subject: Subject) -> datetime | None:
+    """When it changed last, as far as a list of its kind tells: of a contribution that is its opening."""
+    at: datetime | None = subject.known().get("opened_at" if isinstance(subject, Contribution) else "updated_at")
+    return at
 
 
 def _last_edit(subject: Subject, now: datetime, settle: timedelta) -> datetime:

@@ -17,9 +17,11 @@ from redis.asyncio import ConnectionPool, Redis
 from redis.exceptions import RedisError
 
 from service import store
-from service.clock import Clock
+from service.clients._http import Sleep
+from service.clock import Clock, utc_now
 from service.connections import connected
 from service.current import Current
+from service.doctor import examine_by_night, examine_registration
 from service.effects import Effects
 from service.engine import Rulebook
 from service.errors import RedisAway
@@ -29,8 +31,9 @@ from service.gather import Gatherer, find_out
 from service.jobs import Jobs
 from service.ledger import Ledger
 from service.pings import Pings
-from service.queue import ARQ_QUEUE, Queue, site, sweep
+from service.queue import ARQ_QUEUE, Queue, examination, site, sweep
 from service.roster import attention_from
+from service.rounds import EVERYTHING, REGISTRATION, Rounds
 from service.settings import Settings
 from service.sweeps import Sweeper
 
@@ -115,7 +118,8 @@ class Worker(ArqWorker):
         while not self._stopping.is_set():
             try:
                 now = self._clock()
-                await self._queue.want(site(now), *(sweep(cell, now) for cell in self._cells))
+                rounds = (examination(part, now) for part in (EVERYTHING, REGISTRATION))
+                await self._queue.want(site(now), *(sweep(cell, now) for cell in self._cells), *rounds)
             except RedisAway as away:
                 log.warning("worker.redis_away", error=f"{away}")
                 await asyncio.sleep(AWAY_SECONDS)
@@ -138,24 +142,36 @@ class Worker(ArqWorker):
         return min(TURN_SECONDS, max(0.01, (following - self._clock()).total_seconds()))
 
 
-def worker_from(settings: Settings, redis_url: str, team: Team, book: Rulebook, clock: Clock) -> Worker:
-    """A worker on the Redis at `redis_url`, with a client for each system that is configured."""
+def worker_from(
+    settings: Settings, redis_url: str, team: Team, book: Rulebook, clock: Clock, sleep: Sleep = asyncio.sleep
+) -> Worker:
+    """A worker on the Redis at `redis_url`, with a client for each system that is configured.
+
+    sleep: waits between a client's tries.
+    """
     pool = store.connect(redis_url)
     redis = Redis(connection_pool=pool)
     queue, ledger = Queue(redis, clock), Ledger(redis)
-    connections = connected(settings, SharedGate(redis, clock))
+    connections = connected(settings, SharedGate(redis, clock), sleep)
     jira, readers = connections.jira, connections.readers
     names = settings.config.jira.fields_.model_dump()
     current = Current(ledger, book)
     gatherer = Gatherer(jira, readers, team, ledger)
+    effects = Effects(jira, connections.chat, connections.forum, ledger)
+    # Other machines' clocks are held to the real time, whatever moment `clock` plays.
+    examinations = {
+        EVERYTHING: lambda: examine_by_night(settings, connections, redis, utc_now),
+        REGISTRATION: lambda: examine_registration(settings, connections),
+    }
     jobs = Jobs(
         queue=queue,
         ledger=ledger,
         gatherer=gatherer,
-        effects=Effects(jira, connections.chat, connections.forum, ledger),
+        effects=effects,
         pings=Pings(attention_from(settings.config.messages), team, ledger),
         sweeper=Sweeper(gatherer, readers, ledger, team, current),
-        find_out=lambda: find_out(jira, readers, names),
+        rounds=Rounds(examinations, effects, settings.config.messages.admin_channel, ledger, team, clock),
+        find_out=lambda: find_out(jira, readers, names, is_cloud=settings.jira_kind == "cloud"),
         team=team,
         current=current,
         clock=clock,

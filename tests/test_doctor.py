@@ -21,14 +21,23 @@ from pydantic import SecretStr
 from redis.asyncio import Redis
 
 from service.clients._jira_webhooks import Webhook
-from service.config import Config
+from service.config import Config, MessagesConfig
 from service.connections import connected
 from service.demo._sender import WebhookSender
 from service.demo.discourse import DiscourseStandIn
 from service.demo.github import GitHubStandIn
 from service.demo.jira import JiraStandIn
 from service.demo.mattermost import MattermostStandIn
-from service.doctor import Finding, _examination, examine, is_well, newly_wrong, of_problems
+from service.doctor import (
+    Finding,
+    _examination,
+    examine,
+    examine_by_night,
+    examine_registration,
+    is_well,
+    newly_wrong,
+    of_problems,
+)
 from service.doctor._configuration import of_configuration
 from service.doctor._examination import Check, _asked
 from service.doctor._jira import NEEDED
@@ -67,14 +76,15 @@ class Company:
     answers: dict[str, httpx.Response | Exception] = field(default_factory=dict)
     told: datetime = NOW
 
-    async def examined(self, redis: Redis | None = None) -> tuple[Finding, ...]:
+    async def examined(self, redis: Redis | None = None, examine: Any = examine) -> tuple[Finding, ...]:
         apps = dict(zip(HOSTS, (self.jira.app, self.forum.app, self.chat.app, self.github.app), strict=True))
         with respx.mock() as router:
             for host, app in apps.items():
                 router.route(host=urlsplit(host).hostname).mock(side_effect=self._answering(app))
             connections = connected(self.settings)
             try:
-                return await examine(self.settings, connections, redis, self.clock)
+                found: tuple[Finding, ...] = await examine(self.settings, connections, redis, self.clock)
+                return found
             finally:
                 await connections.aclose()
 
@@ -611,6 +621,49 @@ async def test_no_finding_shows_a_secret(team: Company, redis: Redis) -> None:
     shown = str(await team.examined(redis))
     assert TOKEN not in shown
     assert SECRET not in shown
+
+
+async def test_by_night_all_is_examined_but_the_registration(team: Company, redis: Redis) -> None:
+    await told_of_everything(redis, team.clock())
+    team.jira.webhooks.clear()
+    by_day = await team.examined(redis)
+    by_night = await team.examined(redis, examine_by_night)
+    assert set(by_day) - set(by_night) == {one for one in by_day if one.check == "webhooks"}
+    assert troubles(by_night) == []
+
+
+@pytest.mark.parametrize(
+    ("sicken", "states"),
+    [
+        pytest.param(lambda _: None, ["fine"], id="it is well"),
+        pytest.param(lambda team: team.jira.webhooks.clear(), ["wrong"], id="it is gone"),
+        pytest.param(_disable_webhook, ["wrong"], id="it is disabled"),
+        pytest.param(_unsign_webhook, ["wrong"], id="it is unsigned"),
+    ],
+)
+async def test_the_registration_is_examined_with_one_call(
+    team: Company, sicken: Callable[[Company], None], states: list[str]
+) -> None:
+    sicken(team)
+    with respx.mock() as router:
+        route = router.route().mock(side_effect=team._answering(team.jira.app))
+        connections = connected(team.settings)
+        found = await examine_registration(team.settings, connections)
+        await connections.aclose()
+    assert ([one.state for one in found], route.call_count) == (states, 1)
+
+
+async def test_without_jira_no_registration_is_examined() -> None:
+    nothing = Settings(config=domain())
+    assert await examine_registration(nothing, connected(nothing)) == ()
+
+
+async def test_a_channel_of_admins_that_is_not_there_is_found(team: Company, redis: Redis) -> None:
+    messages = MessagesConfig(admin_channel="crafty-admins")
+    config = team.settings.config.model_copy(update={"messages": messages})
+    team.settings = team.settings.model_copy(update={"config": config})
+    await told_of_everything(redis, team.clock())
+    assert troubles(await team.examined(redis)) == [("wrong", "channels", "crafty-admins")]
 
 
 async def test_registering_makes_a_sick_webhook_well(team: Company, redis: Redis) -> None:

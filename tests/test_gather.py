@@ -278,6 +278,18 @@ async def test_a_field_that_is_missing_is_a_problem_in_words() -> None:
     assert "Sprynt" in problem
 
 
+@pytest.mark.parametrize(("is_cloud", "problems"), [(True, 1), (False, 2)])
+async def test_the_cloud_needs_no_epic_link_because_epics_are_parents(is_cloud: bool, problems: int) -> None:
+    names = {"sprint": "Sprynt", "epic_link": "Epyc Link"}
+    found = (await find_out(FakeJira(), {}, names, is_cloud=is_cloud)).problems
+    assert (len(found), "Sprynt" in found[0]) == (problems, True)
+
+
+async def test_the_cloud_uses_an_epic_link_that_is_there() -> None:
+    site = await find_out(FakeJira(), {}, {**NAMES, "epic_link": "customfield_7"}, is_cloud=True)
+    assert site.fields.epic_link == "customfield_7"
+
+
 async def test_a_forum_that_is_away_takes_nothing_from_the_others() -> None:
     away = FakeHost(FORUM_BOT, broken=TryLater("Discourse gave no answer"))
     site = await find_out(FakeJira(), {"topic": away, "github": FakeHost()}, NAMES)

@@ -37,6 +37,7 @@ from service.jobs import FINISH_SECONDS, WORK_SECONDS, Jobs
 from service.ledger import Contributed, Effect, Entry, Ledger, Site
 from service.pings import Pings
 from service.queue import ARQ_QUEUE, LEASE, Queue, Result, Wish, Work, look_again, perform, site, sweep
+from service.rounds import Examinations, Rounds
 from service.rules._base import Context, Rule, RuleParams, Verdict
 from service.steering import Actor, steering
 from service.sweeps import Sweeper
@@ -149,6 +150,8 @@ class Crafty:
     readers: dict[str, Any] = field(default_factory=dict)
     about: Any = Ticket
     settle: timedelta = timedelta(0)
+    examinations: Examinations = field(default_factory=dict)
+    admin_channel: str | None = None
 
     def __post_init__(self) -> None:
         self.ledger = Ledger(self.redis)
@@ -162,14 +165,15 @@ class Crafty:
     @property
     def jobs(self) -> Jobs:
         gatherer = Gatherer(self.jira, self.readers, self.team, self.ledger)
-        current = self.current
+        current, effects = self.current, Effects(self.jira, self.chat, None, self.ledger)
         return Jobs(
             queue=self.queue,
             ledger=self.ledger,
             gatherer=gatherer,
-            effects=Effects(self.jira, self.chat, None, self.ledger),
+            effects=effects,
             pings=Pings(self.attention, self.team, self.ledger),
             sweeper=Sweeper(gatherer, self.readers, self.ledger, self.team, current),
+            rounds=Rounds(self.examinations, effects, self.admin_channel, self.ledger, self.team, self.clock),
             find_out=self._find_out,
             team=self.team,
             current=current,
@@ -714,6 +718,17 @@ async def test_a_site_that_cannot_be_asked_keeps_what_was_known(crafty: Crafty, 
     await crafty.work_off()
     assert (await crafty.ledger.site())[0] == FOUND
     assert await crafty.next_due() == clock() + timedelta(seconds=60)
+
+
+async def test_crafty_knows_its_account_in_a_system_that_did_not_tell_of_it_this_time(crafty: Crafty) -> None:
+    await crafty.ledger.keep_site(Site(discourse_bot="crafty", github_bot="crafty-then"))
+    crafty.found = Site(github_bot="crafty-now", problems=("Discourse answered GET /session/current.json with 502.",))
+    await crafty.queue.want(site(crafty.clock()))
+    with capture_logs():
+        await crafty.work_off()
+    known, _ = await crafty.ledger.site()
+    assert known is not None
+    assert (known.discourse_bot, known.github_bot, known.gitlab_bot) == ("crafty", "crafty-now", None)
 
 
 async def test_a_site_that_refuses_is_asked_again(crafty: Crafty, clock: SetClock) -> None:

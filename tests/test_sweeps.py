@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 
 from service.actions import Comment, EditComment, Recheck
 from service.contributions import Contribution, Note
-from service.errors import CannotAct, CraftyError, NotFound, TryLater
+from service.errors import CannotAct, CraftyError, NotFound, NotSignedInError, TryLater
 from service.facts import Cell, Person, Remark, Sprint, Ticket
 from service.ledger import Contributed
 from service.queue import look_again, look_key, sweep
@@ -580,6 +580,9 @@ NO_RIGHT = {"acme/tool": "it can't be read: no right to"}
         pytest.param({}, {}, id="no host is configured"),
         pytest.param({"github": CannotAct("no right to")}, NO_RIGHT, id="a host that refuses"),
         pytest.param({"github": TryLater("busy")}, {}, id="a host that is away for a moment"),
+        pytest.param(
+            {"github": NotSignedInError("a login page")}, {}, id="a host that shows a login page for a moment"
+        ),
         pytest.param(
             {"github": NotFound("gone")},
             {"acme/tool": "there is no acme/tool on github, or Crafty may not see it"},

@@ -14,6 +14,7 @@ from service.jobs import Jobs
 from service.ledger import Ledger, Site
 from service.pings import Pings
 from service.queue import Queue, perform
+from service.rounds import Rounds
 from service.sweeps import Sweeper
 from service.texts import Message, paragraph
 from tests.builders import ANN, book, team
@@ -58,13 +59,15 @@ class Desk:
         self.queue, ledger = Queue(redis, clock), Ledger(redis)
         gatherer = Gatherer(None, {}, team(), ledger)
         current = Current(ledger, book())
+        effects = Effects(self.jira, self.chat, None, ledger)  # type: ignore[arg-type]
         self.jobs = Jobs(
             queue=self.queue,
             ledger=ledger,
             gatherer=gatherer,
-            effects=Effects(self.jira, self.chat, None, ledger),  # type: ignore[arg-type]
+            effects=effects,
             pings=Pings(Attention(quiet_from=time(), quiet_until=time()), team(), ledger),
             sweeper=Sweeper(gatherer, {}, ledger, team(), current),
+            rounds=Rounds({}, effects, None, ledger, team(), clock),
             find_out=self._find_out,
             team=team(),
             current=current,

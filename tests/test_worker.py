@@ -25,6 +25,7 @@ from service.facts import Team
 from service.jobs import Jobs
 from service.ledger import Ledger
 from service.queue import ARQ_QUEUE, Queue, Result, Work, look_again
+from service.rounds import EVERYTHING, REGISTRATION
 from service.settings import Settings
 from service.worker import MAX_JOBS, Worker, worker_from
 from tests.builders import book, config, team
@@ -55,7 +56,7 @@ class TinyJobs:
 
     async def work(self, key: str, token: str) -> None:
         work = await self.queue.claim(key, token)
-        if work is None or work.kind == "site":
+        if work is None or work.kind in {"site", "doctor"}:
             return
         await self._note_start(work)
         if work.subject == self.raises_on:
@@ -333,6 +334,21 @@ async def test_a_worker_is_made_from_settings_and_finds_out_the_site(redis: Redi
     made.stop()
     await asyncio.wait_for(running, SECONDS)
     assert await redis.zcard(ARQ_QUEUE) == 0
+
+
+async def test_the_doctor_comes_when_a_worker_starts(redis: Redis, redis_url: str) -> None:
+    made = worker_from(Settings(config=config()), redis_url, team(), book(), utc_now)
+    running = asyncio.create_task(made.main())
+    await all_is_examined(redis)
+    made.stop()
+    await asyncio.wait_for(running, SECONDS)
+    (troubled,) = [one for one in (await Ledger(redis).examined()).values() if one.wrong]
+    assert "Jira is not configured" in [one.what for one in troubled.wrong]
+
+
+@retry(retry=retry_if_exception_type(AssertionError), stop=stop_after_delay(SECONDS), wait=wait_fixed(0.005))
+async def all_is_examined(redis: Redis) -> None:
+    assert set(await Ledger(redis).examined()) == {EVERYTHING, REGISTRATION}
 
 
 @retry(retry=retry_if_exception_type(AssertionError), stop=stop_after_delay(SECONDS), wait=wait_fixed(0.005))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Final
 
@@ -19,6 +20,7 @@ from service.github_shapes import Instant, RawAccount, RawItem, Written, authors
 from service.limits import GITHUB, LONGEST_WAIT, OPEN, Gate, until_reset
 
 _MINUTE: Final = 60.0
+_DAY: Final = 86_400.0
 _KEY: Final = re.compile(r"github:([^/#]+/[^/#]+)#([0-9]{1,12})")
 _TURNS: Final[dict[str, What]] = {
     "closed": "closed",
@@ -48,22 +50,33 @@ class _Repository(msgspec.Struct):
     private: bool
 
 
-def connect(url: str, token: str, sleep: Sleep = asyncio.sleep, gate: Gate = OPEN) -> GitHub:
-    """A client for the API at `url`: https://api.github.com, or https://host/api/v3 of an Enterprise Server."""
+def connect(
+    url: str,
+    token: str,
+    sleep: Sleep = asyncio.sleep,
+    gate: Gate = OPEN,
+    seconds: Callable[[], float] = time.monotonic,
+) -> GitHub:
+    """A client for the API at `url`: https://api.github.com, or https://host/api/v3 of an Enterprise Server.
+
+    seconds: a clock that only goes on.
+    """
     headers = {
         "Authorization": f"Bearer {token}",
         "Accept": "application/vnd.github+json",
         "X-GitHub-Api-Version": "2022-11-28",
     }
     credential = Credential("CRAFTY_GITHUB_TOKEN", headers, (token,))
-    return GitHub(_Api("GitHub", url.rstrip("/"), credential, sleep, GITHUB, gate))
+    return GitHub(_Api("GitHub", url.rstrip("/"), credential, sleep, GITHUB, gate), seconds)
 
 
 class GitHub:
     """GitHub's REST API. Errors of every call: NotFound, TryLater, CannotAct."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, seconds: Callable[[], float]) -> None:
         self._api = api
+        self._seconds = seconds
+        self._private: dict[str, tuple[float, bool]] = {}
 
     async def aclose(self) -> None:
         """Ends the connections."""
@@ -103,11 +116,20 @@ class GitHub:
         place: "owner/name", whose private repository has nothing to tell; since: an aware instant.
         """
         home = _home(place)
-        if (await self._api.request("GET", home, into=_Repository)).private:
+        if await self._is_private(home):
             return ()
         query = {"state": "all", "sort": "updated", "direction": "desc", "since": f"{since.astimezone(UTC):%FT%TZ}"}
         items = await self._api.every_page(f"{home}/issues", list[RawItem], query)
         return tuple((f"github:{place.lower()}#{item.number}", _opened(item)) for item in items)
+
+    async def _is_private(self, home: str) -> bool:
+        """Asked at most once a day: repositories seldom change it, and each webhook tells it anew."""
+        now = self._seconds()
+        asked, is_private = self._private.get(home, (now - _DAY, False))
+        if now - asked >= _DAY:
+            is_private = (await self._api.request("GET", home, into=_Repository)).private
+            self._private[home] = now, is_private
+        return is_private
 
 
 class _Api(Api):

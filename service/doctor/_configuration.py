@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from service.doctor._finding import Finding, doubtful, fine, unchecked, wrong
 from service.errors import ConfigError
+from service.findings import Finding, doubtful, fine, unchecked, wrong
 from service.registration import SHORTEST_FORUM_SECRET
 from service.settings import Settings
 

@@ -18,12 +18,12 @@ from service.clock import Clock
 from service.connections import Connections
 from service.doctor import _jira, _others
 from service.doctor._configuration import of_configuration, of_expiries
-from service.doctor._finding import Finding, is_well, wrong
 from service.doctor._reach import of_answer, of_silence, told_time
 from service.doctor._redis import CHECK, not_there, of_redis, read_redis
 from service.doctor._webhooks import of_deliveries
 from service.errors import CraftyError, NotSignedInError, RedisAway, TryLater
 from service.facts import Team
+from service.findings import Finding, is_well, wrong
 from service.ledger import Ledger
 from service.roster import team_from
 from service.settings import Settings
@@ -97,7 +97,8 @@ class _Examination:
         chat, url = self._connections.chat, self._settings.mattermost_url
         if chat is None or url is None:
             return []
-        channels = sorted({cell.channel for cell in self._team.cells if cell.channel})
+        admins = self._settings.config.messages.admin_channel
+        channels = sorted({name for name in (admins, *(cell.channel for cell in self._team.cells)) if name})
         checks = [
             *(Check("channels", name, _of(_others.channel, chat, name)) for name in channels),
             Check("people", "Mattermost", lambda: _others.chat_people(chat, self._team)),

@@ -10,10 +10,10 @@ import httpx
 
 from service.clients._http import Refused
 from service.clients.jira import Jira
-from service.doctor._finding import Finding, doubtful, fine, unchecked, wrong
 from service.doctor._webhooks import hidden, of_webhooks
 from service.errors import CannotAct, CraftyError, NotFound
 from service.facts import Cell, Sprint, Team
+from service.findings import Finding, doubtful, fine, unchecked, wrong
 from service.jira_shapes import RawField, discover
 from service.registration import scope_of
 from service.settings import Settings

@@ -9,10 +9,10 @@ from typing import Final, Protocol
 
 from service.clients.discourse import Discourse
 from service.clients.mattermost import Mattermost
-from service.doctor._finding import Finding, doubtful, fine, wrong
 from service.doctor._jira import of_people
 from service.errors import CannotAct, NotFound
 from service.facts import Cell, Person, Team
+from service.findings import Finding, doubtful, fine, wrong
 from service.gather import ContributionReader
 
 _SOON: Final = timedelta(days=7)

@@ -10,7 +10,7 @@ from typing import Final
 
 import httpx
 
-from service.doctor._finding import Finding, fine, wrong
+from service.findings import Finding, fine, wrong
 
 CHECK: Final = "reach"
 CLOCK: Final = "clock"

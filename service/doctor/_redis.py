@@ -9,7 +9,7 @@ from typing import Any, Final
 from redis.asyncio import Redis
 from redis.exceptions import ResponseError
 
-from service.doctor._finding import Finding, doubtful, fine, unchecked, wrong
+from service.findings import Finding, doubtful, fine, unchecked, wrong
 from service.ledger import redis_or_away
 
 CHECK: Final = "redis"

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from service.clients._jira_webhooks import Webhook
-from service.doctor._finding import Finding, doubtful, fine, unchecked, wrong
+from service.findings import Finding, doubtful, fine, unchecked, wrong
 from service.registration import EVENTS, brings_token, ours
 from service.settings import Settings
 

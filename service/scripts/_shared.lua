@@ -28,6 +28,11 @@ local function audit(change)
   redis.call('XADD', P .. 'audit', '*', 'change', change)
 end
 
+-- That we know of the latest change of these subjects.
+local function hear(subjects, now)
+  for _, subject in ipairs(subjects) do redis.call('SET', P .. 'heard:' .. subject, now, 'EX', 30 * DAY) end
+end
+
 -- What happened to a contribution: a note that is there already stays as it is.
 local function note(notes)
   for _, one in ipairs(notes) do

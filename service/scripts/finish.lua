@@ -10,6 +10,13 @@ for _, entry in ipairs(call.entries) do remember(entry[1], entry[2]) end
 for _, wish in ipairs(call.wishes) do want(wish, call.now) end
 note(call.notes)
 count(call.counts, call.now)
+hear(call.heard, call.now)
+if call.swept then redis.call('HSET', P .. 'swept', record[6], call.swept) end
+for _, one in ipairs(call.missed) do redis.call('SET', P .. 'missed:' .. one[1], one[2], 'EX', 30 * DAY) end
+if call.has_looked then
+  local source = redis.call('GETDEL', P .. 'missed:' .. record[6])
+  if source then count({ ['healed ' .. source] = 1 }, call.now) end
+end
 local own = (record[5] or '') .. ':' .. (record[6] or '')
 local kept_as = call.rehearsed and 'dry-run ' .. own or own
 for name, what in pairs(call.done) do

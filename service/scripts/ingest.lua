@@ -22,6 +22,7 @@ if call.is_new then
   redis.call('ZADD', P .. 'deliveries', call.now, call.id)
   redis.call('ZREMRANGEBYSCORE', P .. 'deliveries', '-inf', call.now - 60 * DAY * 1000)
   redis.call('HSET', P .. 'last-delivery', call.source, call.now)
+  hear(call.heard, call.now)
 end
 
 for _, entry in ipairs(call.entries) do remember(entry[1], entry[2]) end

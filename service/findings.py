@@ -1,8 +1,9 @@
-"""One line of what a doctor says."""
+"""What a doctor finds: one line for each thing that it looked at."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from datetime import datetime
 from typing import Literal
 
 import msgspec
@@ -43,6 +44,24 @@ def wrong(check: str, about: str, what: str, mend: str) -> Finding:
 
 def unchecked(check: str, about: str, what: str, mend: str = "") -> Finding:
     return Finding(check=check, about=about, state="unchecked", what=what, mend=mend)
+
+
+class Examined(msgspec.Struct, frozen=True, kw_only=True):
+    """All that one examination found, and when."""
+
+    at: datetime
+    findings: tuple[Finding, ...]
+
+    @property
+    def is_well(self) -> bool | None:
+        """Whether nothing is wrong; None where nothing could be checked."""
+        checked = [one for one in self.findings if one.state != "unchecked"]
+        return is_well(checked) if checked else None
+
+    @property
+    def wrong(self) -> tuple[Finding, ...]:
+        """What somebody has to mend."""
+        return tuple(one for one in self.findings if one.state == "wrong")
 
 
 def is_well(findings: Iterable[Finding]) -> bool:
