@@ -50,7 +50,9 @@ def create_app(settings: Settings, redis_url: str, team: Team, book: Rulebook, c
         await connections.aclose()
         await redis.aclose(close_connection_pool=True)
 
-    app = FastAPI(title="Crafty", summary=__doc__, redoc_url=None, redirect_slashes=False, lifespan=lifespan)
+    app = FastAPI(
+        title="Crafty", summary=__doc__, docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=lifespan
+    )
     app.state.office = office
     app.openapi = partial(described, app)  # type: ignore[method-assign] # FastAPI's own way to add to the document
     app.router.routes.append(webhook_route(office.intake, settings.max_body_bytes, clock))
@@ -77,7 +79,9 @@ def _office(
         steering=steering(redis, clock, current, [cell.name for cell in team.cells]),
         doorkeeper=doorkeeper(redis, settings),
         intake=Intake(settings, team, current, Queue(redis, clock)),
-        rehearsal=Rehearsal(Sources(settings, team), team, current, ledger, gatherer, clock),
+        rehearsal=Rehearsal(
+            Sources(settings, team), team, current, ledger, gatherer, settings.config.jira.fields_.model_dump(), clock
+        ),
     )
 
 

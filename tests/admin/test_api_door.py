@@ -1,5 +1,6 @@
 """Who is let in to the API, and what every call does with a body, a query or a Redis that can't be right."""
 
+import html
 from typing import Any
 
 import httpx
@@ -11,7 +12,17 @@ from service.admin.auth import GUESSES
 from tests.admin.calling import ADMIN, VIEWER, app_with_tokens, calling, told, wrong
 from tests.conftest import SetClock
 
-GETS = ("rules", "decisions", "deliveries", "jobs", "sprints", "spillovers", "acknowledgements", "reconciliation")
+GETS = (
+    "rules",
+    "decisions",
+    "deliveries",
+    "jobs",
+    "sprints",
+    "spillovers",
+    "acknowledgements",
+    "reconciliation",
+    "doctor",
+)
 CHANGES = (
     ("PATCH", "rules/green-ticket"),
     ("POST", "deliveries/d-1/replay"),
@@ -160,6 +171,9 @@ async def test_the_document_and_its_page_need_no_token(redis_url: str, clock: Se
     async with calling(app_with_tokens(redis_url, clock), None) as client:
         page, document = await client.get("/docs"), await client.get("/openapi.json")
     assert (page.status_code, page.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert all(html.escape(path) in page.text for path in document.json()["paths"])
+    assert "http://" not in page.text.replace("http://127.0.0.1", "")
+    assert "script-src 'self'" in page.headers["content-security-policy"]
     assert document.json()["components"]["securitySchemes"]["HTTPBearer"]["scheme"] == "bearer"
 
 

@@ -27,7 +27,7 @@ HOME: Final = "/console"
 _SESSION: Final = "crafty-session"
 _DOOR: Final = "crafty-door"
 _LARGEST_FORM: Final = 256 * 1024
-_HEADERS: Final = {
+HEADERS: Final = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; "
         "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
@@ -182,7 +182,7 @@ class Desk:
                 response = await answer(request)
             except CraftyError as error:
                 response = await self._refused(request, error)
-            response.headers.update(_HEADERS)
+            response.headers.update(HEADERS)
             return response
 
         return guarded

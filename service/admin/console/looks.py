@@ -12,7 +12,7 @@ from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -52,7 +52,7 @@ class Looks:
         )
         self._env.globals.update(places=_PLACES, zone=zone.key, asset=_asset)
         self._env.filters.update(
-            moment=lambda at: _moment(at, zone), span=format_duration, pretty=_pretty, segment=_segment
+            moment=lambda at: _moment(at, zone), span=format_duration, pretty=_pretty, segment=_segment, code=_code
         )
 
     def render(self, template: str, title: str, path: str, values: Mapping[str, Any]) -> str:
@@ -102,6 +102,14 @@ def _pretty(value: Any) -> str:
 
 def _shown(value: Any) -> str:
     return format_duration(value) if isinstance(value, timedelta) else str(value)
+
+
+def _code(text: str) -> Markup:
+    """The text with what stands between backticks as code."""
+    parts = text.split("`")
+    return Markup().join(
+        Markup("<code>{}</code>").format(part) if number % 2 else escape(part) for number, part in enumerate(parts)
+    )
 
 
 def _segment(text: str) -> str:

@@ -7,11 +7,12 @@ from starlette.routing import Route
 from service.admin.console.audit import audit
 from service.admin.console.decisions import decisions, subject
 from service.admin.console.deliveries import deliveries, delivery, replay
-from service.admin.console.desk import Desk, Page, Visit
+from service.admin.console.desk import HEADERS, Desk, Page, Visit
 from service.admin.console.jobs import drop, job, jobs, retry
 from service.admin.console.ledgers import acknowledgements, spillovers
 from service.admin.console.looks import Looks, asset_route, zone_of
 from service.admin.console.overview import overview
+from service.admin.console.reference import reference_route
 from service.admin.console.rules import rule, rules, save, set_mode, take_back
 from service.admin.console.sprints import sprints
 from service.admin.office import Office
@@ -19,12 +20,15 @@ from service.steering import GoneError
 
 
 def console_routes(office: Office) -> list[Route]:
-    """The routes under /console, to be mounted as they are."""
-    desk = Desk(office, Looks(zone_of(office.team)))
+    """The routes under /console and /docs, to be mounted as they are."""
+    looks = Looks(zone_of(office.team))
+    desk = Desk(office, looks)
     return [
         asset_route(),
+        reference_route(looks, HEADERS),
         *desk.door(),
         desk.page("", overview),
+        desk.page("/", overview),
         desk.page("/rules", rules),
         desk.page("/rules/{name}", rule),
         desk.deed("/rules/{name}", save),
