@@ -31,6 +31,11 @@ _YEARS: Final = range(1900, 2200)
 _TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])|24:00")
 
 
+def is_reckonable(at: datetime) -> bool:
+    """Whether that instant, and a year before and after it, are in the years that are reckoned with."""
+    return _YEARS[1] <= at.year < _YEARS[-1]
+
+
 @dataclass(frozen=True)
 class Deadline:
     """A wall-clock time on a sprint day, in the cell's zone.

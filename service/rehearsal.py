@@ -79,7 +79,8 @@ class Rehearsal:
     """Decides as the service would and does nothing.
 
     ledger: None where there is no Redis, so that no rule has said or done anything; gatherer: reads from Jira and the
-    others, None where it can't.
+    others, None where it can't; names: of Jira's fields, fact to configured name or id, for as long as they were not
+    read from Jira.
     """
 
     sources: Sources
@@ -87,6 +88,7 @@ class Rehearsal:
     current: Basis
     ledger: Ledger | None
     gatherer: Gatherer | None
+    names: Mapping[str, str]
     clock: Clock = utc_now
 
     async def simulate(
@@ -102,11 +104,18 @@ class Rehearsal:
         await self.current.reload()
         lowered = {name.lower(): value for name, value in headers.items()}
         posted = Posted(headers=lowered, token=None, body=body, received=now or self.clock())
-        name, event = self.sources.parsed(source, posted, self.current.site)
+        name, event = self.sources.parsed(source, posted, self._site(source, body))
         if isinstance(event, Ignored):
             return Simulated({"name": name, "ignored": event.reason})
         decisions = [one async for one in self._decisions(event, now or event.at, fetch=fetch)]
         return Simulated(_told(name, event), tuple(decisions))
+
+    def _site(self, source: str, body: bytes) -> Site:
+        """The site; where Jira's fields were not read yet, with what the configuration and the payload tell of them."""
+        site = self.current.site
+        if source != "jira" or site.fields.ids():
+            return site
+        return msgspec.structs.replace(site, fields=fields_told(self.names, body))
 
     async def _decisions(self, event: Event, now: datetime, *, fetch: bool) -> AsyncIterable[Decision]:
         book = self.current.book

@@ -15,7 +15,7 @@ from service.clock import Clock
 from service.current import Current
 from service.errors import CraftyError
 from service.ledger import PREFIX, redis_or_away, script
-from service.queue import sweep
+from service.queue import PERIODIC, sweep
 from service.rules._base import Rule
 from service.toml_problems import did_you_mean
 from service.tuning import CannotTuneError, Mistake, Tuning, changed, shown
@@ -23,7 +23,6 @@ from service.tuning import CannotTuneError, Mistake, Tuning, changed, shown
 State = Literal["queued", "deferred", "failed"]
 
 _ATTEMPTS: Final = 10
-_PERIODIC: Final = frozenset({"site", "sweep"})
 
 
 class Actor(msgspec.Struct, frozen=True):
@@ -71,6 +70,10 @@ class RuleSettings(msgspec.Struct, frozen=True, kw_only=True):
     cells: Mapping[str, Mapping[str, Any]]
     tuned: Mapping[str, Tuning]
     etag: str
+
+    def elsewhere(self) -> Mapping[str, str]:
+        """The mode of each cell that has another one than all cells."""
+        return {cell: own["mode"] for cell, own in self.cells.items() if own["mode"] != self.settings["mode"]}
 
 
 class StaleError(CraftyError):
@@ -163,7 +166,7 @@ class Steering:
     async def drop(self, key: str, by: Actor) -> None:
         """Takes a piece of work away for good; raises GoneError, or UnderWayError where that can't be."""
         job = await self.job(key)
-        if job.kind in _PERIODIC:
+        if job.kind in PERIODIC:
             raise UnderWayError(f"{key} comes again by itself and can't be dropped")
         await self._steer("drop", job, by)
 

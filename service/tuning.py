@@ -40,12 +40,15 @@ class Mistake(msgspec.Struct, frozen=True):
     key: str
     what: str
 
+    def __str__(self) -> str:
+        return f"{self.key}: {self.what}"
+
 
 class CannotTuneError(CraftyError):
     """A change that is not possible, with each mistake in it."""
 
     def __init__(self, *mistakes: Mistake) -> None:
-        super().__init__("; ".join(f"{one.key} {one.what}" for one in mistakes))
+        super().__init__("; ".join(map(str, mistakes)))
         self.mistakes = mistakes
 
 

@@ -174,7 +174,7 @@ async def test_progress_is_told_for_each_delivery() -> None:
 @pytest.mark.parametrize(
     ("wishes", "cell", "words"),
     [
-        pytest.param({"green-tickets": {}}, "", "green-tickets is not a rule; did you mean green-ticket", id="rule"),
+        pytest.param({"green-tickets": {}}, "", "green-tickets: is not a rule; did you mean green-ticket", id="rule"),
         pytest.param({"green-ticket": {}}, "Serenty", "Serenty is not a cell; did you mean Serenity", id="cell"),
         pytest.param({"green-ticket": {"params": {"lead": "2h"}}}, "", "params.lead", id="parameter"),
         pytest.param({"green-ticket": {"mode": "loud"}}, "", "mode", id="mode"),

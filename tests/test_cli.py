@@ -42,6 +42,7 @@ def test_help_names_every_command(folder: Path) -> None:
     assert shown.returncode == 0
     for command in ("up", "api", "worker", "why", "rules", "config"):
         assert f" {command} " in shown.stdout
+    assert "reads settings, calls, and prints" not in shown.stdout
 
 
 def test_config_check_says_that_all_is_well(folder: Path) -> None:

@@ -78,14 +78,31 @@ async def test_a_rule_that_is_set_holds_at_once_and_is_written_down(
     ]
 
 
+async def test_it_is_told_where_a_rule_stays_as_it_was(folder: Path, served: dict[str, str]) -> None:
+    crafty(folder, "rules", "set", "spillover", "--mode", "dry-run", "--cell", "Serenity", environ=served)
+    shown = crafty(folder, "rules", "set", "spillover", "--mode", "off", environ=served)
+    assert shown.stdout.startswith("spillover is off, ")
+    assert shown.stdout.endswith(". It stays dry-run in Serenity.\n")
+
+
+async def test_where_no_terminal_cuts_them_lines_are_whole(folder: Path, served: dict[str, str]) -> None:
+    shown = crafty(folder, "rules", environ={**served, "COLUMNS": "60"}).stdout
+    promises = [one["summary"] for one in json.loads(crafty(folder, "rules", "--json", environ=served).stdout)]
+    assert [promise for promise in promises if promise not in shown] == []
+
+
+async def test_why_without_a_subject_tells_of_none(folder: Path, served: dict[str, str]) -> None:
+    assert "SE-1" not in crafty(folder, "why", "", environ=served).stdout
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
         pytest.param(("green-ticket",), "Say what to set", id="nothing to set"),
         pytest.param(("green-tickets", "--mode", "off"), "there is no rule green-tickets", id="an unknown rule"),
-        pytest.param(("green-ticket", "--mode", "loud"), "'loud' is not one of", id="an unknown mode"),
+        pytest.param(("green-ticket", "--mode", "loud"), "'--mode': 'loud' is not one of", id="an unknown mode"),
         pytest.param(("green-ticket", "--mode", "off", "--cell", "X"), "X is not a cell", id="an unknown cell"),
-        pytest.param(("green-ticket", "--param", "lead=1h"), "params.lead is not a parameter", id="no such parameter"),
+        pytest.param(("green-ticket", "--param", "lead=1h"), "params.lead: is not a parameter", id="no such parameter"),
         pytest.param(("green-ticket", "--param", "reminder_lead=soon"), "params.reminder_lead", id="a wrong value"),
     ],
 )

@@ -55,6 +55,7 @@ def rehearsal(site: Site = SITE, rules: str = "", **others: Any) -> Rehearsal:
         "current": Configured(builders.book(extra), site),
         "ledger": None,
         "gatherer": None,
+        "names": NAMES,
         "clock": lambda: NOON,
     }
     return Rehearsal(sources=sources, team=builders.team(extra), **{**usual, **others})

@@ -19,7 +19,20 @@ from service.current import Current
 from service.embedded import embedded_redis
 from service.errors import RedisAway
 from service.ledger import Ledger
-from service.queue import ARQ_QUEUE, LEASE, Queue, Result, Wish, Work, look_again, look_key, perform, site, sweep
+from service.queue import (
+    ARQ_QUEUE,
+    LEASE,
+    Queue,
+    Result,
+    Wish,
+    Work,
+    examination,
+    look_again,
+    look_key,
+    perform,
+    site,
+    sweep,
+)
 from service.steering import Actor, Change, GoneError, StaleError, State, Steering, UnderWayError, steering
 from service.texts import Message, item, paragraph, small
 from service.tuning import CannotTuneError, Tuning
@@ -208,13 +221,13 @@ async def test_of_admins_that_expect_the_same_at_once_one_succeeds(redis: Redis,
             "Serenty",
             {"mode": "off"},
             CannotTuneError,
-            "cell Serenty is not a cell; did you mean Serenity?",
+            "cell: Serenty is not a cell; did you mean Serenity?",
             id="no such cell",
         ),
         pytest.param(
-            RULE, "", {"mode": "maybe"}, CannotTuneError, "mode should be 'on', 'dry-run' or 'off'", id="mode"
+            RULE, "", {"mode": "maybe"}, CannotTuneError, "mode: should be 'on', 'dry-run' or 'off'", id="mode"
         ),
-        pytest.param(RULE, CELL, {"params": {"grace": 1}}, CannotTuneError, "params.grace ", id="a parameter"),
+        pytest.param(RULE, CELL, {"params": {"grace": 1}}, CannotTuneError, "params.grace: ", id="a parameter"),
     ],
 )
 async def test_what_cannot_be_set_changes_nothing_and_is_named(
@@ -423,12 +436,12 @@ async def test_a_list_that_is_dropped_loses_its_lines(
     assert await redis.keys("crafty:*:*digest*") == []
 
 
-@pytest.mark.parametrize("key", ["site", f"sweep:{CELL}"])
+@pytest.mark.parametrize("key", ["site", f"sweep:{CELL}", "doctor:everything"])
 async def test_what_always_comes_again_cannot_be_dropped_but_done_at_once(
     admin: Steering, queue: Queue, clock: SetClock, key: str
 ) -> None:
     later = clock() + timedelta(minutes=50)
-    await queue.want(planned(site(later)), planned(sweep(CELL, later)))
+    await queue.want(*(planned(one) for one in (site(later), sweep(CELL, later), examination("everything", later))))
     with pytest.raises(UnderWayError, match="comes again by itself"):
         await admin.drop(key, ADA)
     await admin.retry(key, ADA)

@@ -133,30 +133,30 @@ def test_a_wish_changes_what_it_names(wish: Mapping[str, Any], after: Tuning) ->
     ("rule", "wish", "mistakes"),
     [
         pytest.param(
-            RULE, {"mode": "sometimes"}, ["mode should be 'on', 'dry-run' or 'off'"], id="a mode there is not"
+            RULE, {"mode": "sometimes"}, ["mode: should be 'on', 'dry-run' or 'off'"], id="a mode there is not"
         ),
-        pytest.param(RULE, {"mode": True}, ["mode should be 'on', 'dry-run' or 'off'"], id="a mode of another type"),
-        pytest.param(RULE, {"mode": ""}, ["mode should be 'on', 'dry-run' or 'off'"], id="no mode at all"),
-        pytest.param(RULE, {"settle": "soon"}, ["settle " + TIME], id="a settle time that is none"),
-        pytest.param(RULE, {"settle": ""}, ["settle " + TIME], id="no settle time at all"),
-        pytest.param(RULE, {"settle": 7}, ["settle " + TIME], id="a settle time without its unit"),
-        pytest.param(RULE, {"settle": "366d"}, ["settle a time"], id="a settle time out of range"),
+        pytest.param(RULE, {"mode": True}, ["mode: should be 'on', 'dry-run' or 'off'"], id="a mode of another type"),
+        pytest.param(RULE, {"mode": ""}, ["mode: should be 'on', 'dry-run' or 'off'"], id="no mode at all"),
+        pytest.param(RULE, {"settle": "soon"}, ["settle: " + TIME], id="a settle time that is none"),
+        pytest.param(RULE, {"settle": ""}, ["settle: " + TIME], id="no settle time at all"),
+        pytest.param(RULE, {"settle": 7}, ["settle: " + TIME], id="a settle time without its unit"),
+        pytest.param(RULE, {"settle": "366d"}, ["settle: a time"], id="a settle time out of range"),
         pytest.param(
             RULE,
             {"params": {"graze": "1h"}},
-            ["params.graze is not a parameter of missing-reviewer; did you mean grace?"],
+            ["params.graze: is not a parameter of missing-reviewer; did you mean grace?"],
             id="a parameter the rule does not have",
         ),
-        pytest.param(RULE, {"params": {"grace": "-1h"}}, ["params.grace " + TIME], id="a parameter that is no time"),
+        pytest.param(RULE, {"params": {"grace": "-1h"}}, ["params.grace: " + TIME], id="a parameter that is no time"),
         pytest.param(
-            RULE, {"params": {"assign_firefighter": "yes"}}, ["params.assign_firefighter "], id="a wrong type"
+            RULE, {"params": {"assign_firefighter": "yes"}}, ["params.assign_firefighter: "], id="a wrong type"
         ),
-        pytest.param("community-ack", {"params": {"due_days": 366}}, ["params.due_days "], id="out of range"),
-        pytest.param("community-ack", {"params": {"labels": ["a", 1]}}, ["params.labels.1 "], id="wrong in a list"),
+        pytest.param("community-ack", {"params": {"due_days": 366}}, ["params.due_days: "], id="out of range"),
+        pytest.param("community-ack", {"params": {"labels": ["a", 1]}}, ["params.labels.1: "], id="wrong in a list"),
         pytest.param(
             RULE,
             {"mode": "x", "settle": "x", "params": {"grace": "x", "x": 1}},
-            ["mode ", "settle ", "params.x ", "params.grace "],
+            ["mode: ", "settle: ", "params.x: ", "params.grace: "],
             id="several at once",
         ),
     ],
@@ -164,7 +164,7 @@ def test_a_wish_changes_what_it_names(wish: Mapping[str, Any], after: Tuning) ->
 def test_what_cannot_be_set_is_named(rule: str, wish: Mapping[str, Any], mistakes: list[str]) -> None:
     with pytest.raises(CannotTuneError) as caught:
         changed(Tuning(), wish, rule_of(rule))
-    found = [f"{one.key} {one.what}" for one in caught.value.mistakes]
+    found = [f"{one.key}: {one.what}" for one in caught.value.mistakes]
     assert len(found) == len(mistakes)
     assert all(one.lower().startswith(start.lower()) for one, start in zip(found, mistakes, strict=True)), found
     assert str(caught.value) == "; ".join(found)
@@ -252,5 +252,5 @@ def test_what_was_wished_last_holds_where_it_was_wished(
 
 def test_a_mistake_says_where_it_is_and_how_to_mend_it() -> None:
     assert (
-        str(CannotTuneError(Mistake("mode", "is wrong"), Mistake("cell", "is none"))) == "mode is wrong; cell is none"
+        str(CannotTuneError(Mistake("mode", "is wrong"), Mistake("cell", "is none"))) == "mode: is wrong; cell: is none"
     )

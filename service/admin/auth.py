@@ -18,6 +18,8 @@ Role = Literal["admin", "viewer"]
 GUESSES: Final = 20
 """How many wrong tokens an address may show in a minute."""
 
+_TOO_MANY: Final = "too many wrong tokens came from this address; wait a minute and try again"
+
 
 class WrongTokenError(CraftyError):
     """The token is missing or nobody's."""
@@ -58,8 +60,8 @@ class Doorkeeper:
         visitor = self._known(token, origin)
         if visitor:
             return visitor
-        if token:
-            await self._count_guess(origin)
+        if token and await self._count_guess(origin) > GUESSES:
+            raise TooManyGuessesError(_TOO_MANY)
         raise WrongTokenError("a token is missing, or nobody's; an admin finds the tokens in CRAFTY_ADMIN_TOKENS")
 
     def role_of(self, name: str) -> Role | None:
@@ -78,12 +80,14 @@ class Doorkeeper:
         async with redis_or_away():
             guesses = await self.redis.get(f"{PREFIX}guesses:{origin}")
         if int(guesses or 0) >= GUESSES:
-            raise TooManyGuessesError("too many wrong tokens came from this address; wait a minute and try again")
+            raise TooManyGuessesError(_TOO_MANY)
 
-    async def _count_guess(self, origin: str) -> None:
+    async def _count_guess(self, origin: str) -> int:
+        """How many there were in this minute, with this one."""
         async with redis_or_away(), self.redis.pipeline(transaction=True) as pipe:
             key = f"{PREFIX}guesses:{origin}"
-            await pipe.set(key, 0, ex=60, nx=True).incr(key).execute()
+            _, guesses = await pipe.set(key, 0, ex=60, nx=True).incr(key).execute()
+            return int(guesses)
 
 
 def doorkeeper(redis: Any, settings: Settings) -> Doorkeeper:

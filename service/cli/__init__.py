@@ -13,6 +13,8 @@ from service.cli._session import WrongUseError
 from service.errors import ConfigError, CraftyError
 from service.tuning import CannotTuneError
 
+_ABOUT: Final = "Keeps the promises of a sprint: runs the bot, and shows and steers what its rules do."
+
 WRONG_USE: Final = 2
 FAILED: Final = 1
 
@@ -31,7 +33,7 @@ _COMMANDS: Final[tuple[tuple[Callable[..., Any], str], ...]] = (
     (ledgers.warnings, "crafty warnings"),
 )
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=_ABOUT)
 for _command, _example in _COMMANDS:
     app.command(epilog=f"Example: {_example}")(_command)
 app.add_typer(rules.app, name="rules")
@@ -43,7 +45,7 @@ def main() -> NoReturn:
     try:
         sys.exit(app(prog_name="crafty", standalone_mode=False))
     except typer.TyperException as error:
-        _complain(error.format_message(), error.exit_code)
+        _complain(error.format_message().replace("Value error, ", ""), error.exit_code)
     except ConfigError as error:
         _complain(f"The configuration can't be used:\n{error}", WRONG_USE)
     except (WrongUseError, CannotTuneError) as error:

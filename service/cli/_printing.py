@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import typer
@@ -14,10 +14,13 @@ from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
+_WHOLE: Final = 10_000
+"""More columns than a table has."""
+
 
 def show(table: Table) -> None:
     """Prints a table."""
-    Console(soft_wrap=not sys.stdout.isatty()).print(table)
+    Console(width=None if sys.stdout.isatty() else _WHOLE).print(table)
 
 
 def plain(text: str) -> str:

@@ -103,7 +103,8 @@ def _told(settings: RuleSettings, cell: str) -> str:
     now: Mapping[str, Any] = settings.cells.get(cell, settings.settings)
     params = "".join(f", {name} = {_word(value)}" for name, value in now["params"].items())
     where = f" in {cell}" if cell else ""
-    return f"{settings.rule.name} is {now['mode']}{where}{params}."
+    others = "" if cell else ", ".join(f"{mode} in {other}" for other, mode in settings.elsewhere().items())
+    return f"{settings.rule.name} is {now['mode']}{where}{params}.{f' It stays {others}.' if others else ''}"
 
 
 def _word(value: Any) -> str:

@@ -15,13 +15,14 @@ import typer
 from rich.table import Table
 
 from service.actions import Action
+from service.calendar import is_reckonable
 from service.cli._printing import plain, remark, show, show_json, words
 from service.cli._session import Prepared, WrongUseError, opened, prepared, redis_at_hand
 from service.connections import connected
 from service.errors import CraftyError, RedisAway
 from service.gather import Gatherer
 from service.jira_shapes import FieldMap
-from service.ledger import Site
+from service.ledger import Ledger, Site
 from service.rehearsal import Basis, Configured, Rehearsal, Simulated, fields_told
 from service.texts import Message, to_plain
 from service.webhooks.sources import Sources
@@ -75,6 +76,8 @@ def _moment(text: str | None) -> datetime | None:
         raise WrongUseError(f"“{text}” is no moment; write it such as 2026-11-13T10:00:00Z.") from None
     if moment and moment.tzinfo is None:
         raise WrongUseError(f"“{text}” names no zone; write it such as 2026-11-13T10:00:00Z.")
+    if moment and not is_reckonable(moment):
+        raise WrongUseError(f"“{text}” is too far away; name a moment in the years 1901 to 2198.")
     return moment
 
 
@@ -104,9 +107,7 @@ async def _simulated(ready: Prepared, payload: _Payload, *, fetch: bool) -> Simu
             remark(f"{away}, so only the configuration and the payload count.")
     if fetch:
         raise CraftyError("--fetch needs Redis: set CRAFTY_REDIS_URL, or start `crafty up`, which brings one.")
-    standing = Configured(ready.book, _site_told(ready, payload, Site()) if payload.source == "jira" else Site())
-    rehearsal = Rehearsal(Sources(ready.settings, ready.team), ready.team, standing, None, None)
-    return await _on(rehearsal, payload, fetch=False)
+    return await _rehearsed(ready, payload, Configured(ready.book, Site()), None, None, fetch=False)
 
 
 async def _with_redis(ready: Prepared, url: str, payload: _Payload, *, fetch: bool) -> Simulated:
@@ -114,27 +115,33 @@ async def _with_redis(ready: Prepared, url: str, payload: _Payload, *, fetch: bo
     try:
         async with opened(ready, url) as session:
             await session.current.reload()
-            standing: Basis = session.current
-            if payload.source == "jira" and not standing.site.fields.ids():
-                standing = Configured(standing.book, _site_told(ready, payload, standing.site))
             gatherer = Gatherer(connections.jira, connections.readers, ready.team, session.ledger)
-            rehearsal = Rehearsal(Sources(ready.settings, ready.team), ready.team, standing, session.ledger, gatherer)
-            return await _on(rehearsal, payload, fetch=fetch)
+            return await _rehearsed(ready, payload, session.current, session.ledger, gatherer, fetch=fetch)
     finally:
         await connections.aclose()
 
 
-async def _on(rehearsal: Rehearsal, payload: _Payload, *, fetch: bool) -> Simulated:
+async def _rehearsed(
+    ready: Prepared,
+    payload: _Payload,
+    standing: Basis,
+    ledger: Ledger | None,
+    gatherer: Gatherer | None,
+    *,
+    fetch: bool,
+) -> Simulated:
+    names = ready.settings.config.jira.fields_.model_dump()
+    if payload.source == "jira" and not standing.site.fields.ids():
+        _tell_unknown(fields_told(names, payload.body))
+    rehearsal = Rehearsal(Sources(ready.settings, ready.team), ready.team, standing, ledger, gatherer, names)
     return await rehearsal.simulate(payload.source, payload.headers, payload.body, payload.now, fetch=fetch)
 
 
-def _site_told(ready: Prepared, payload: _Payload, site: Site) -> Site:
-    """The site with what the configuration and the payload tell of Jira's fields; says which they don't."""
-    fields = fields_told(ready.settings.config.jira.fields_.model_dump(), payload.body)
+def _tell_unknown(fields: FieldMap) -> None:
+    """Says which of Jira's fields neither the configuration nor the payload tells."""
     unknown = [name.replace("_", " ") for name in FieldMap.__struct_fields__ if getattr(fields, name) is None]
     if unknown:
         remark(f"Not known here are Jira's fields for {', '.join(unknown)}; [jira.fields] can name them by their ids.")
-    return msgspec.structs.replace(site, fields=fields)
 
 
 def _show_simulated(simulated: Simulated) -> None:

@@ -11,8 +11,12 @@ from redis.asyncio import Redis
 
 from service.commitments import Commitment
 from service.contributions import Acknowledgement
+from service.findings import Examined, Finding, doubtful, fine, unchecked, wrong
 from service.ledger import Ledger
+from service.queue import Queue, Result, sweep
+from service.rounds import EVERYTHING, REGISTRATION
 from tests.admin.calling import deliver, pages
+from tests.conftest import SetClock
 from tests.test_cli_ledgers import CLOSED_AT, SPILLED, line
 
 SPILLOVERS = "/api/v1/spillovers"
@@ -126,13 +130,66 @@ async def test_without_contributions_there_is_no_median(api: httpx.AsyncClient) 
 async def test_each_source_with_what_came_and_when(api: httpx.AsyncClient) -> None:
     await deliver(api, "d-1")
     found = {one.pop("source"): one for one in (await api.get("/api/v1/reconciliation")).json()["items"]}
-    quiet = {"by_webhook": 0, "missed": 0, "healed": 0, "registered": None, "last_delivery": None}
+    unknown = {"registered": None, "checked_at": None}
+    quiet = {"by_webhook": 0, "missed": 0, "healed": 0, **unknown, "last_delivery": None}
     assert found == {
         "discourse": quiet,
         "github": quiet,
         "gitlab": quiet,
         "jira": {**quiet, "by_webhook": 1, "last_delivery": "2026-11-03T09:00:00Z"},
     }
+
+
+async def test_what_only_a_sweep_found(api: httpx.AsyncClient, redis: Any, clock: SetClock) -> None:
+    queue = Queue(redis, clock)
+    await queue.want(sweep("Serenity", clock()))
+    await queue.release(1)
+    token = await redis.hget("crafty:work:sweep:Serenity", "token")
+    work = await queue.claim("sweep:Serenity", token.decode())
+    assert work
+    await queue.finish(work, Result(ending="waiting", missed={"SE-1": True, "SE-2": False, "topic:5": False}))
+    found = {one["source"]: one for one in (await api.get("/api/v1/reconciliation")).json()["items"]}
+    assert {name: (one["missed"], one["healed"]) for name, one in found.items()} == {
+        "discourse": (1, 1),
+        "github": (0, 0),
+        "gitlab": (0, 0),
+        "jira": (2, 1),
+    }
+
+
+@pytest.mark.parametrize(
+    ("found", "registered"),
+    [
+        pytest.param((fine("webhooks", "Jira", "it is registered"),), True, id="it is there"),
+        pytest.param((doubtful("webhooks", "Jira", "two send", "Delete one."),), True, id="it is there twice"),
+        pytest.param((wrong("webhooks", "Jira", "it is disabled", "Enable it."),), False, id="it is disabled"),
+        pytest.param((unchecked("webhooks", "Jira", "we may not see it"),), None, id="it can't be seen"),
+        pytest.param((), None, id="there is no Jira"),
+    ],
+)
+async def test_whether_jira_has_our_webhook(
+    api: httpx.AsyncClient, redis: Redis, clock: SetClock, found: tuple[Finding, ...], registered: bool | None
+) -> None:
+    await Ledger(redis).keep_examined(REGISTRATION, Examined(at=clock(), findings=found))
+    shown = {one["source"]: one for one in (await api.get("/api/v1/reconciliation")).json()["items"]}
+    assert (shown["jira"]["registered"], shown["jira"]["checked_at"]) == (registered, "2026-11-03T09:00:00Z")
+    assert (shown["github"]["registered"], shown["github"]["checked_at"]) == (None, None)
+
+
+async def test_what_the_doctor_found(api: httpx.AsyncClient, redis: Redis, clock: SetClock) -> None:
+    ledger = Ledger(redis)
+    await ledger.keep_examined(REGISTRATION, Examined(at=clock(), findings=(fine("webhooks", "Jira", "well"),)))
+    await ledger.keep_examined(EVERYTHING, Examined(at=clock(), findings=(wrong("tokens", "GitHub", "old", "Renew."),)))
+    token, webhook = (await api.get("/api/v1/doctor")).json()["items"]
+    assert token == {
+        "check": "tokens",
+        "about": "GitHub",
+        "state": "wrong",
+        "what": "old",
+        "mend": "Renew.",
+        "checked_at": "2026-11-03T09:00:00Z",
+    }
+    assert (webhook["check"], webhook["state"], webhook["mend"]) == ("webhooks", "fine", "")
 
 
 async def test_what_an_admin_should_mend(api: httpx.AsyncClient, redis: Redis) -> None:

@@ -6,8 +6,9 @@ import httpx
 import pytest
 from redis.asyncio import Redis
 
-from tests.admin.calling import deliver, told, wrong
-from tests.webhooks.payloads import issue_updated
+from tests.admin.calling import app_with_tokens, calling, deliver, told, wrong
+from tests.conftest import SetClock
+from tests.webhooks.payloads import FIELDS, issue_updated
 
 SIMULATE = "/api/v1/simulate"
 
@@ -74,6 +75,16 @@ async def test_a_payload_without_what_its_event_must_have_is_refused(api: httpx.
 async def test_nothing_is_fetched_where_nothing_is_connected(api: httpx.AsyncClient) -> None:
     status, _ = told(await api.post(SIMULATE, json=posted(fetch=True)))
     assert status in {422, 503}
+
+
+async def test_fields_that_are_configured_by_their_ids_are_known_before_jira_was_read(
+    redis: Redis, redis_url: str, clock: SetClock
+) -> None:
+    fields = "\n[jira.fields]\n" + "".join(f'{fact} = "{number}"\n' for fact, number in FIELDS.items())
+    async with calling(app_with_tokens(redis_url, clock, fields)) as api:
+        found = (await api.post(SIMULATE, json=posted())).json()
+    (decision,) = [one for one in found["decisions"] if one["rule"] == "missing-reviewer"]
+    assert decision["outcome"] == "act"
 
 
 async def test_a_simulation_changes_nothing_of_what_comes_later(api: httpx.AsyncClient) -> None:

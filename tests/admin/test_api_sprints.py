@@ -9,7 +9,7 @@ from redis.asyncio import Redis
 
 from service.facts import Sprint
 from service.ledger import Ledger
-from tests.admin.calling import app_with_tokens, calling, pages
+from tests.admin.calling import app_with_tokens, calling, pages, wrong
 from tests.builders import NEXT, RUNNING, STRETCH
 from tests.conftest import SetClock
 
@@ -68,6 +68,30 @@ async def test_the_day_is_the_cells_across_the_change_of_the_clocks(
 ) -> None:
     found = await calendar(api, now)
     assert (found["day"], found["now"]["local"]) == (day, local)
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        pytest.param("yesterday", id="no moment"),
+        pytest.param("2026-11-13", id="a day"),
+        pytest.param("2026-11-13T10:00:00", id="no offset"),
+        pytest.param("2026-11-13T10:00:00 01:00", id="a plus that the address makes a blank"),
+        pytest.param("2026-13-13T10:00:00Z", id="no such month"),
+        pytest.param("1900-12-31T23:59:59Z", id="too early"),
+        pytest.param("2199-01-01T00:00:00Z", id="too late"),
+    ],
+)
+async def test_what_is_no_moment_is_told_how_to_write_one(api: httpx.AsyncClient, now: str) -> None:
+    assert wrong(await api.get(SPRINTS, params={"now": now})) == {
+        "now": "should be a moment with its offset, in the years 1901 to 2198, such as 2026-11-13T10:00:00Z; "
+        "in an address, + is written %2B"
+    }
+
+
+@pytest.mark.parametrize("now", ["1901-01-01T00:00:00Z", "2198-12-31T23:59:59-12:00", "2026-11-13t10:00:00z"])
+async def test_every_moment_of_two_centuries_can_be_asked_for(api: httpx.AsyncClient, now: str) -> None:
+    assert (await api.get(SPRINTS, params={"now": now})).status_code == 200
 
 
 async def test_jiras_own_dates_win(api: httpx.AsyncClient, redis: Redis, clock: SetClock) -> None:

@@ -104,6 +104,12 @@ async def test_guesses_that_come_at_once_are_counted_each(door: Doorkeeper) -> N
         await door.admit("token-of-ada", HERE)
 
 
+async def test_of_more_guesses_that_come_at_once_only_twenty_are_answered(door: Doorkeeper) -> None:
+    tries = [door.admit(f"guess {number}", HERE) for number in range(3 * GUESSES)]
+    found = [type(one) for one in await asyncio.gather(*tries, return_exceptions=True)]
+    assert (found.count(WrongTokenError), found.count(TooManyGuessesError)) == (GUESSES, 2 * GUESSES)
+
+
 async def test_right_tokens_are_not_limited(door: Doorkeeper) -> None:
     for _ in range(GUESSES + 1):
         assert (await door.admit("token-of-vera", HERE)).role == "viewer"

@@ -15,11 +15,13 @@ from redis.asyncio import Redis
 
 from service.commitments import Commitment
 from service.contributions import Acknowledgement, Note
+from service.findings import Examined, fine, wrong
 from service.jira_shapes import FieldMap
 from service.ledger import Contributed, Ledger, Site
 from service.queue import Queue, look_again
+from service.rounds import EVERYTHING
 from service.rules import all_rules
-from tests.admin.calling import VIEWER, app_with_tokens, calling, deliver
+from tests.admin.calling import ADMIN, VIEWER, app_with_tokens, calling, deliver
 from tests.admin.visiting import Visitor
 from tests.builders import NEXT, RUNNING
 from tests.conftest import SetClock
@@ -93,13 +95,21 @@ async def test_a_rule_is_set_for_one_cell_and_follows_the_others_again(admin: Vi
 @pytest.mark.parametrize(
     ("fields", "told"),
     [
-        pytest.param({"mode": "perhaps"}, "mode should be", id="a mode that there is not"),
+        pytest.param({"mode": "perhaps"}, "mode: should be", id="a mode that there is not"),
         pytest.param({"mode": "off", "cell": "Firefly"}, "Firefly is not a cell", id="a cell that there is not"),
     ],
 )
 async def test_a_mode_that_cannot_be_set_is_explained(admin: Visitor, fields: dict[str, str], told: str) -> None:
     answer = await admin.send("/rules/missing-reviewer/mode", **fields)
     assert (answer.status_code, told in admin.words) == (422, True)
+
+
+async def test_it_is_told_where_a_rule_stays_as_it_was(admin: Visitor) -> None:
+    await admin.send("/rules/missing-reviewer/mode", mode="dry-run", cell="Serenity")
+    await admin.send("/rules/missing-reviewer/mode", mode="off")
+    assert "missing-reviewer is off now. That holds from the next event on. It stays in dry-run in Serenity." in (
+        admin.words
+    )
 
 
 async def test_a_parameter_is_saved_and_taken_back(admin: Visitor) -> None:
@@ -180,6 +190,15 @@ async def test_every_change_is_in_the_audit_log(admin: Visitor) -> None:
     assert "rule green-ticket in Serenity" in admin.words
     assert "ada (203.0.113.7)" in admin.words
     assert "mode: dry-run" in admin.words
+
+
+async def test_the_audit_log_tells_of_other_deeds_than_settings(admin: Visitor, http: httpx.AsyncClient) -> None:
+    await deliver(http, "d-1")
+    await http.post("/api/v1/deliveries/d-1/replay", headers={"authorization": f"Bearer {ADMIN}"})
+    await admin.open("/audit")
+    assert "replay delivery d-1" in admin.words
+    assert "answers: pass" in admin.words
+    assert "as configured" not in admin.words
 
 
 # Decisions and subjects
@@ -271,9 +290,47 @@ async def test_decisions_are_paged_to_their_end(admin: Visitor, http: httpx.Asyn
     assert seen == len(whole["items"]) > 50
 
 
-@pytest.mark.parametrize("page", ["/decisions?before=never", "/audit?before=never", "/deliveries?first=-1"])
+@pytest.mark.parametrize(
+    "page",
+    [
+        "/decisions?before=never",
+        "/decisions?before=99999999999999999999",
+        "/decisions?before=1-99999999999999999999",
+        "/audit?before=never",
+        "/audit?before=99999999999999999999",
+        "/deliveries?first=-1",
+    ],
+)
 async def test_a_page_of_a_list_that_there_is_not_is_refused(admin: Visitor, page: str) -> None:
     assert (await admin.open(page)).status_code == 422
+
+
+async def test_the_overview_tells_what_the_doctor_found_wrong_and_how_to_mend_it(
+    admin: Visitor, redis: Redis, clock: SetClock
+) -> None:
+    found = (wrong("tokens", SCRIPT, "it ended", "Make a new one."), fine("fields", "Jira", "all are found"))
+    await Ledger(redis).keep_examined(EVERYTHING, Examined(at=clock(), findings=found))
+    await admin.open("")
+    assert "it ended. Make a new one." in admin.words
+    assert SCRIPT not in admin.html
+    assert "all are found" not in admin.words
+
+
+async def test_the_overview_counts_what_only_a_sweep_found(admin: Visitor, redis: Any, clock: SetClock) -> None:
+    await redis.hset(f"crafty:counts:{int(clock().timestamp()) // 3600}", mapping={"missed jira": 3, "healed jira": 2})
+    await admin.open("")
+    assert "3 (2 healed)" in admin.words
+
+
+async def test_the_overview_is_found_with_a_slash_at_its_end_too(admin: Visitor) -> None:
+    assert (await admin.open("/")).status_code == 200
+    assert '<a href="/console" aria-current="page">Overview</a>' in admin.html
+
+
+async def test_without_a_subject_there_is_no_story(admin: Visitor, http: httpx.AsyncClient) -> None:
+    await deliver(http, "d-1")
+    await admin.open("/subjects/")
+    assert "missing-reviewer" not in admin.words
 
 
 # Deliveries

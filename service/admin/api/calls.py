@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 from urllib.parse import parse_qsl, urlencode
@@ -34,7 +34,7 @@ class WrongCallError(CraftyError):
     """A value of the call that can't be right, for each mistake."""
 
     def __init__(self, *mistakes: Mistake) -> None:
-        super().__init__("; ".join(f"{one.key} {one.what}" for one in mistakes))
+        super().__init__("; ".join(map(str, mistakes)))
         self.mistakes = mistakes
 
 
@@ -211,9 +211,9 @@ def _problem_of(error: CraftyError) -> Response:
     return problem(status, str(error), _HEADERS.get(status))
 
 
-def _wrong(mistakes: Iterable[Mistake]) -> Response:
+def _wrong(mistakes: Sequence[Mistake]) -> Response:
     errors = [{"key": one.key, "detail": one.what} for one in mistakes]
-    return problem(422, "; ".join(f"{one['key']} {one['detail']}" for one in errors), errors=errors)
+    return problem(422, "; ".join(map(str, mistakes)), errors=errors)
 
 
 def _mistakes_of(error: RequestValidationError) -> list[Mistake]:

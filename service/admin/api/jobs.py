@@ -37,7 +37,7 @@ class JobShape(Shape):
 
     id: str = Field(description="In an address, its `/` and `#` are written as `%2F` and `%23`.")
     state: State
-    kind: str = Field(description="look, perform, digest, sweep or site.")
+    kind: str = Field(description="look, perform, digest, sweep, site or doctor.")
     rule: str
     subject: str
     due: datetime = Field(description="When it is done; of what failed, when it was given up.")

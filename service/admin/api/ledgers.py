@@ -14,6 +14,8 @@ from service.admin.api.calls import Guarded, OfficeHere, answers
 from service.admin.api.shapes import Cursor, Limit, Page, Shape, cursor_to, cut_page, position_at
 from service.commitments import clean_shares, matching, to_csv, to_rows
 from service.contributions import Acknowledgement, statistics
+from service.findings import State
+from service.rounds import REGISTRATION
 
 router: Final = APIRouter(tags=["ledgers"], route_class=Guarded)
 
@@ -60,7 +62,8 @@ _SOURCE: Final = {
     "by_webhook": 420,
     "missed": 0,
     "healed": 0,
-    "registered": None,
+    "registered": True,
+    "checked_at": "2026-11-12T09:30:00Z",
     "last_delivery": "2026-11-12T09:00:00Z",
 }
 _CHANGE: Final = {
@@ -71,6 +74,14 @@ _CHANGE: Final = {
     "what": "rule green-ticket in Serenity",
     "before": {},
     "after": {"mode": "off"},
+}
+_FINDING: Final = {
+    "check": "permissions",
+    "about": "SE",
+    "state": "wrong",
+    "what": "our account lacks: Assign issues",
+    "mend": "Give them to the account in the permission scheme of SE.",
+    "checked_at": "2026-11-12T03:00:00Z",
 }
 _WARNING: Final = {"about": "Serenity", "text": "the board has no sprint named Stretch Goals; make one"}
 
@@ -151,9 +162,12 @@ class SourceShape(Shape):
 
     source: str
     by_webhook: int = Field(description="Deliveries of the last 24 hours.")
-    missed: int = Field(description="What only a sweep found in that time.")
-    healed: int = Field(description="What was done about it.")
-    registered: bool | None = Field(None, description="Whether our webhook is there and active; null: not checked yet.")
+    missed: int = Field(description="Changes that only a sweep found in that time, because no webhook told of them.")
+    healed: int = Field(description="Those that a rule has looked at since, or had no need to.")
+    registered: bool | None = Field(
+        None, description="Whether our webhook is there, enabled and signed; null: not checked, or it can't be seen."
+    )
+    checked_at: datetime | None = Field(None, description="When that was looked at.")
     last_delivery: datetime | None = None
 
 
@@ -167,6 +181,17 @@ class ChangeShape(Shape):
     what: str
     before: Any
     after: Any
+
+
+class FindingShape(Shape):
+    """What the doctor found."""
+
+    check: str
+    about: str = Field(description="What was looked at, such as a project or a person.")
+    state: State = Field(description="doubtful: it works but may surprise; unchecked: it can't be told from here.")
+    what: str
+    mend: str = Field(description="How to mend it; empty where it is fine.")
+    checked_at: datetime
 
 
 class WarningShape(Shape):
@@ -237,8 +262,9 @@ async def acknowledgements(office: OfficeHere, cursor: Cursor = None, limit: Lim
     responses=answers(example={"items": [_SOURCE], "next": None}),
 )
 async def reconciliation(office: OfficeHere) -> Page[SourceShape]:
-    """Each source in the last 24 hours."""
+    """Each source in the last 24 hours. The registration is looked at each hour, and only Jira shows it."""
     counts, last = await office.ledger.counts(office.clock()), await office.ledger.last_deliveries()
+    checked = {"jira": (await office.ledger.examined()).get(REGISTRATION)}
     return Page(
         items=[
             SourceShape(
@@ -246,10 +272,11 @@ async def reconciliation(office: OfficeHere) -> Page[SourceShape]:
                 by_webhook=counts[f"source {name}"],
                 missed=counts[f"missed {name}"],
                 healed=counts[f"healed {name}"],
-                registered=None,
+                registered=one and one.is_well,
+                checked_at=one and one.at,
                 last_delivery=last.get(name),
             )
-            for name in SOURCES
+            for name, one in ((name, checked.get(name)) for name in SOURCES)
         ]
     )
 
@@ -261,6 +288,22 @@ async def audit(office: OfficeHere, cursor: Cursor = None, limit: Limit = 50) ->
     found = await office.steering.audit(before, limit + 1)
     shown = [ChangeShape(id=name, **msgspec.structs.asdict(change)) for name, change in found[:limit]]
     return Page(items=shown, next=cursor_to(shown[-1].id) if len(found) > limit else None)
+
+
+@router.get(
+    "/doctor",
+    summary="What the doctor found by itself",
+    responses=answers(example={"items": [_FINDING], "next": None}),
+)
+async def doctor(office: OfficeHere) -> Page[FindingShape]:
+    """What `crafty doctor` would show, as it was last night; the registration of webhooks as it was within the hour."""
+    return Page(
+        items=[
+            FindingShape(**msgspec.structs.asdict(finding), checked_at=one.at)
+            for _, one in sorted((await office.ledger.examined()).items())
+            for finding in one.findings
+        ]
+    )
 
 
 @router.get(

@@ -5,21 +5,30 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Final, Generic, Literal, TypeVar
 
 import msgspec
 from fastapi import Query
-from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WithJsonSchema,
+    WrapValidator,
+)
 
 from service import engine
 from service.actions import Action
 from service.admin.api.calls import WrongCallError
+from service.calendar import is_reckonable
 from service.tuning import Mistake
 
 T = TypeVar("T")
 
-_YEARS: Final = (datetime(1901, 1, 1, tzinfo=UTC), datetime(2199, 1, 1, tzinfo=UTC))
 _POSITION: Final = re.compile(r"[0-9]{1,9}")
 
 _WRITTEN: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ].+")
@@ -33,18 +42,23 @@ def or_blank(**schema: Any) -> WithJsonSchema:
     return WithJsonSchema({"anyOf": [schema, {"const": ""}]})
 
 
-def _written(value: object) -> object:
-    if isinstance(value, str) and _WRITTEN.fullmatch(value):
-        return value
-    raise ValueError("should be a moment with its offset, such as 2026-11-13T10:00:00Z")
+def _instant(value: object, read: ValidatorFunctionWrapHandler) -> datetime:
+    try:
+        at: datetime | None = read(value) if isinstance(value, str) and _WRITTEN.fullmatch(value) else None
+    except ValidationError:
+        at = None
+    if at is None or not is_reckonable(at):
+        raise ValueError(
+            "should be a moment with its offset, in the years 1901 to 2198, such as 2026-11-13T10:00:00Z; "
+            "in an address, + is written %2B"
+        )
+    return at
 
 
 Instant = Annotated[
     AwareDatetime,
-    BeforeValidator(_written),
+    WrapValidator(_instant),
     Field(
-        ge=_YEARS[0],
-        lt=_YEARS[1],
         description="A moment in ISO 8601 with its offset, in the years 1901 to 2198.",
         examples=["2026-11-13T10:00:00Z"],
     ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +20,7 @@ from service.texts import Message, to_plain
 from service.why import Why, why
 
 PAGE: Final = 50
+_ENTRY: Final = re.compile(r"[0-9]{1,15}-[0-9]{1,15}")
 _BATCH: Final = 200
 _LONGEST_SEARCH: Final = 5_000
 """How many entries are looked through for one page; the next page goes on from there."""
@@ -78,7 +80,7 @@ async def _found(office: Office, wanted: dict[str, str], before: str) -> tuple[l
 
 def cursor(text: str) -> str:
     """Where a page begins; raises Refusal for what no page has named."""
-    if text != "+" and not all(part.isascii() and part.isdecimal() for part in text.split("-", 1)):
+    if text != "+" and not _ENTRY.fullmatch(text):
         raise Refusal(HTTPStatus.UNPROCESSABLE_ENTITY, "There is no such page; begin with the first one.")
     return text
 

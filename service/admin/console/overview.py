@@ -21,6 +21,8 @@ class _Source:
     is_configured: bool
     lately: int
     last: datetime | None
+    missed: int
+    healed: int
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,11 @@ async def overview(office: Office, _: Visit) -> Page:
     sources, states = await _sources(office), await office.steering.counts()
     rules = await office.steering.rules()
     values = {
-        "hands": [*_hands(office, states["failed"], sources), *map(_Hand, (await office.ledger.warnings()).values())],
+        "hands": [
+            *_hands(office, states["failed"], sources),
+            *await _findings(office),
+            *map(_Hand, (await office.ledger.warnings()).values()),
+        ],
         "states": states,
         "sources": sources,
         "sweeps": [(cell.name, await _sweep(office, cell.name)) for cell in office.team.cells],
@@ -47,7 +53,23 @@ async def overview(office: Office, _: Visit) -> Page:
 
 async def _sources(office: Office) -> list[_Source]:
     counts, last = await office.ledger.counts(office.clock()), await office.ledger.last_deliveries()
-    return [_Source(name, _is_configured(office, name), counts[f"source {name}"], last.get(name)) for name in _SOURCES]
+    return [
+        _Source(
+            name,
+            _is_configured(office, name),
+            lately=counts[f"source {name}"],
+            last=last.get(name),
+            missed=counts[f"missed {name}"],
+            healed=counts[f"healed {name}"],
+        )
+        for name in _SOURCES
+    ]
+
+
+async def _findings(office: Office) -> list[_Hand]:
+    """What the doctor found wrong by itself."""
+    wrong = [finding for one in (await office.ledger.examined()).values() for finding in one.wrong]
+    return [_Hand(f"{finding.key}: {finding.what.rstrip('.')}. {finding.mend}") for finding in wrong]
 
 
 def _hands(office: Office, failed: int, sources: list[_Source]) -> Iterator[_Hand]:

@@ -52,7 +52,8 @@ async def set_mode(office: Office, visit: Visit) -> Page | Done:
         return await _page(office, name, "", HTTPStatus.UNPROCESSABLE_ENTITY, error=f"{error}")
     now = _setting(after, cell)["mode"]
     to = _address(name) if visit.form.get("from") == "rule" else "/console/rules"
-    return Done(to, f"{name} is {_in_words(now)} now{_where(cell)}. That holds from the next event on.")
+    stays = "" if cell else _stays(after)
+    return Done(to, f"{name} is {_in_words(now)} now{_where(cell)}. That holds from the next event on.{stays}")
 
 
 async def save(office: Office, visit: Visit) -> Page | Done:
@@ -154,6 +155,12 @@ def _address(name: str, cell: str = "") -> str:
 
 def _where(cell: str) -> str:
     return f" in {cell}" if cell else ""
+
+
+def _stays(found: RuleSettings) -> str:
+    """Where a mode that was set in all cells does not hold; a sentence, or ""."""
+    modes = ", ".join(f"{_in_words(mode)} in {cell}" for cell, mode in found.elsewhere().items())
+    return f" It stays {modes}." if modes else ""
 
 
 def _in_words(mode: str) -> str:
