@@ -25,7 +25,7 @@ simulate: setup ## Play a sprint by chance and check every promise (ARGS="--seed
 	@$(BIN)/python -m service.demo.simulation $(ARGS)
 
 test: setup ## Run the whole test suite against a real Redis (ARGS="-k words" picks tests)
-	@$(BIN)/pytest -n 2 $(ARGS)
+	@$(BIN)/pytest -n 2 --dist worksteal $(ARGS)
 
 lint: setup ## Formatter check, linter, strict type check, walls
 	@$(BIN)/ruff format --check --quiet .

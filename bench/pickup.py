@@ -39,6 +39,8 @@ async def crafty(socket: Path, samples: int) -> list[float]:
     worker = Worker(pool, queue, cast("Jobs", stopwatch), utc_now, ())
     running = asyncio.create_task(worker.main())
     await stopwatch.started.wait()
+    while (await queue.outlook())[0]:  # what every worker begins with
+        await asyncio.sleep(0.01)
 
     async def ask(number: int) -> None:
         await queue.want(look_again("bench", f"SE-{number}", utc_now()))

@@ -150,7 +150,7 @@ async def test_what_was_accepted_survives_a_kill_of_everything(tmp_path: Path) -
 
 
 async def test_the_demos_story_shows_all_that_is_expected(capsys: pytest.CaptureFixture[str]) -> None:
-    """On Data Center; test_rough_weather.py plays it on Jira Cloud, and .ci/run both as they are."""
+    """On Data Center; .ci/run plays it on Jira Cloud too."""
     missed = await tell(once=True, flavour="datacenter")
     shown = capsys.readouterr().out
     assert missed == 0, shown

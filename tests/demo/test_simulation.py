@@ -18,12 +18,13 @@ from service.demo.simulation.promises import broken, late_offers
 TEAM = cast()
 SEED = 7
 FEW = 10
+EVENING = datetime(2026, 11, 16, 19, tzinfo=UTC)
 TUESDAY = datetime(2026, 11, 10, 14, tzinfo=UTC)
 
 
 def ended(webhooks: Webhooks) -> Outcome:
-    """What comes of a few tickets from the last day of planning on."""
-    return uvloop.run(play(planned(SEED, TEAM, FEW), TEAM, SEED, webhooks=webhooks, since=LAST_DAY))
+    """What comes of a few tickets from the last day of planning to the evening of the next sprint's first day."""
+    return uvloop.run(play(planned(SEED, TEAM, FEW), TEAM, SEED, webhooks=webhooks, since=LAST_DAY, until=EVENING))
 
 
 @pytest.fixture(scope="module")

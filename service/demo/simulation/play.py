@@ -29,21 +29,28 @@ def cast() -> Team:
 
 
 async def play(
-    plan: Plan, team: Team, seed: int, flavour: Flavour = "cloud", webhooks: Webhooks = "on", since: datetime = START
+    plan: Plan,
+    team: Team,
+    seed: int,
+    flavour: Flavour = "cloud",
+    webhooks: Webhooks = "on",
+    since: datetime = START,
+    until: datetime = END,
 ) -> Outcome:
     """What comes of the plan.
 
     webhooks: `twice` sends each one two times, in an order that chance draws by `seed`; since: when Crafty comes, which
-    gets no webhook of what was done before.
+    gets no webhook of what was done before; until: when the play ends.
     """
-    outcome = Outcome(team.members, team.cells[0].calendar, plan.offers, since, END)
-    deadline, deeds = outcome.calendar.sprint_at(START).green_deadline, [one for one in plan.deeds if one.at > since]
+    outcome = Outcome(team.members, team.cells[0].calendar, plan.offers, since, until)
+    deadline = outcome.calendar.sprint_at(START).green_deadline
+    deeds = [deed for deed in plan.deeds if since < deed.at < until]
     before = [deed for deed in plan.deeds if deed.at <= since]
     async with stage(since, CONFIG, flavour, _habits(webhooks, seed), _prepare(before)) as on:
         observer = Observer(on, outcome)
         await _play(on, [deed for deed in deeds if deed.at < deadline], deadline, observer)
         observer.look_at_the_deadline()
-        await _play(on, [deed for deed in deeds if deed.at >= deadline], END, observer)
+        await _play(on, [deed for deed in deeds if deed.at >= deadline], until, observer)
         await conclude(on, outcome, [rule.name for rule in all_rules()])
     return outcome
 
