@@ -39,7 +39,7 @@ async def crafty(socket: Path, samples: int) -> list[float]:
     worker = Worker(pool, queue, cast("Jobs", stopwatch), utc_now, ())
     running = asyncio.create_task(worker.main())
     await stopwatch.started.wait()
-    while (await queue.outlook())[0]:  # what every worker begins with
+    while (await queue.outlook())[0]:  # noqa: ASYNC110 - what every worker begins with; nobody tells when it is done
         await asyncio.sleep(0.01)
 
     async def ask(number: int) -> None:
