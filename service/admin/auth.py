@@ -64,12 +64,6 @@ class Doorkeeper:
             raise TooManyGuessesError(_TOO_MANY)
         raise WrongTokenError("a token is missing, or nobody's; an admin finds the tokens in CRAFTY_ADMIN_TOKENS")
 
-    def role_of(self, name: str) -> Role | None:
-        """The role of whoever the settings call so today, None where they know nobody of that name."""
-        if any(one.name == name for one in self.admins):
-            return "admin"
-        return "viewer" if any(one.name == name for one in self.viewers) else None
-
     def _known(self, token: str, origin: str) -> Visitor | None:
         admin, viewer = _owner(token, self.admins), _owner(token, self.viewers)
         if admin:

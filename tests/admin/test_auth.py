@@ -136,13 +136,6 @@ async def test_the_minute_counts_from_the_first_guess(door: Doorkeeper, redis: R
     assert await redis.ttl(f"crafty:guesses:{HERE}") <= 30
 
 
-@pytest.mark.parametrize(
-    ("name", "role"), [("ada", "admin"), ("grace", "admin"), ("vera", "viewer"), ("token-of-ada", None), ("", None)]
-)
-def test_the_role_of_a_name_is_what_the_settings_say_today(door: Doorkeeper, name: str, role: str | None) -> None:
-    assert door.role_of(name) == role
-
-
 async def test_tokens_are_never_shown(door: Doorkeeper) -> None:
     assert "token-of" not in repr(door)
 
