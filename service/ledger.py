@@ -340,10 +340,7 @@ class Ledger:
 
     async def timeline(self, subject: str | None = None, limit: int = 100) -> list[Entry]:
         """The newest entries of a subject, or of all, newest first."""
-        name = "timeline" if subject is None else f"timeline:{subject}"
-        async with redis_or_away():
-            rows = await self._redis.xrevrange(f"{PREFIX}{name}", count=limit)
-        return [msgspec.json.decode(fields[b"entry"], type=Entry) for _, fields in rows]
+        return [entry for _, entry in await self.entries(subject, "+", limit)]
 
     async def entries(self, subject: str | None, before: str, limit: int) -> list[tuple[str, Entry]]:
         """The same with their ids, from the one before the id `before` on; "+" begins with the newest."""
