@@ -57,8 +57,15 @@ def connected(settings: Settings, gate: Gate = OPEN, sleep: Sleep = asyncio.slee
 def _jira(settings: Settings, gate: Gate, sleep: Sleep) -> Jira | None:
     if not settings.jira_url or not settings.jira_token:
         return None
-    token = settings.jira_token.get_secret_value()
-    return jira.connect(settings.jira_kind, settings.jira_url, settings.jira_email or "", token, sleep=sleep, gate=gate)
+    return jira.connect(
+        settings.jira_kind,
+        settings.jira_url,
+        settings.jira_email or "",
+        settings.jira_token.get_secret_value(),
+        sleep=sleep,
+        gate=gate,
+        api_url=settings.jira_api_url,
+    )
 
 
 def _mattermost(settings: Settings, gate: Gate, sleep: Sleep) -> Mattermost | None:

@@ -11,9 +11,9 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from service.commands import commands_in
+from service.commands import LONGEST_TEXT, commands_in
 from service.contributions import Note, What
-from service.facts import Person
+from service.facts import Person, visible_name
 
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
@@ -80,7 +80,7 @@ def person_from(someone: _Someone | None) -> Person | None:
     """The account's owner; None where it is not named."""
     if someone is None or not someone.username:
         return None
-    return Person(name=someone.name or someone.username, discourse=someone.username)
+    return Person(name=visible_name(someone.name, someone.username), discourse=someone.username)
 
 
 def topic_key(topic: int) -> str:
@@ -140,4 +140,4 @@ def _whose(someone: _Someone | None, number: int | None) -> dict[str, Any]:
 
 
 def _said_to_us(text: str, account: str) -> str:
-    return text if commands_in(text, (account,)) else ""
+    return text[:LONGEST_TEXT] if commands_in(text, (account,)) else ""

@@ -400,6 +400,11 @@ class Team:
         return value
 
 
+def visible_name(name: str | None, account: str) -> str:
+    """A person's name; the account where the name has nothing that can be seen."""
+    return name if name and any(sign.isprintable() and not sign.isspace() for sign in name) else account
+
+
 def names_of(people: Iterable[Person]) -> str:
     """Their names as a phrase: "Ann", "Ann and Bob", "Ann, Bob and Cy"."""
     return " and ".join(_last_two([person.name for person in people]))

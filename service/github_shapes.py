@@ -36,6 +36,7 @@ class RawItem(Written, kw_only=True):
     title: str
     html_url: str
     created_at: Instant
+    updated_at: Instant | None = None
     draft: bool = False
     pull_request: Any = None
 

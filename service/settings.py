@@ -45,6 +45,9 @@ class AccessToken:
     token: str = field(repr=False)
 
 
+_GATEWAY: Final = "api.atlassian.com"
+"""Where the Cloud takes scoped tokens; it shows no page to people."""
+
 _NO_ADDRESS: Final = "should be an address with a scheme, a host and perhaps a port"
 
 
@@ -131,6 +134,9 @@ class Settings(BaseSettings):
     config: Config = Field(Config(), repr=False, description="The path of the domain's TOML file.")
     host: str = Field("127.0.0.1", description="The address to listen on.")
     port: int = Field(8000, ge=0, le=65535, description="The port to listen on; 0 lets the system choose.")
+    metrics_port: int | None = Field(
+        None, ge=1, le=65535, description="A port for /metrics alone; without one it is beside the rest."
+    )
     redis_url: Annotated[SecretStr, AfterValidator(_redis_url)] = Field(
         _NONE, description="Redis by redis://, rediss://, unix:// or redis+sentinel://; the embedded one when not set."
     )
@@ -138,8 +144,11 @@ class Settings(BaseSettings):
     max_body_bytes: int = Field(5 * 1024 * 1024, ge=1, description="The largest delivery that is accepted, in bytes.")
 
     jira_url: HttpUrl | None = Field(None, description="Jira's address, such as https://example.atlassian.net.")
+    jira_api_url: HttpUrl | None = Field(
+        None, description="Where Jira's REST is, unless at its address; for scoped tokens of the Cloud."
+    )
     jira_kind: Literal["cloud", "datacenter"] = Field("cloud", description="Which Jira it is: cloud or datacenter.")
-    jira_email: str | None = Field(None, description="The account whose API token it is; Jira Cloud only.")
+    jira_email: str | None = Field(None, repr=False, description="The account whose API token it is; Jira Cloud only.")
     jira_token: SecretStr = Field(_NONE, description="Jira Cloud's API token, or Data Center's personal access token.")
     jira_webhook_secret: SecretStr = Field(_NONE, description="What Jira signs deliveries with; several by commas.")
     jira_webhook_token: SecretStr = Field(
@@ -169,6 +178,17 @@ class Settings(BaseSettings):
 
     log_format: Literal["json", "console"] = Field("json", description="How logs are written: json or console.")
     log_level: LogLevel = Field("INFO", description="DEBUG, INFO, WARNING, ERROR or CRITICAL.")
+
+    otlp_url: HttpUrl | None = Field(None, description="Where OpenTelemetry traces go, by OTLP over HTTP; an extra.")
+    sentry_dsn: SecretStr = Field(_NONE, description="Where Sentry takes errors; an extra.")
+
+    @field_validator("jira_url")
+    @classmethod
+    def _is_where_people_go(cls, value: str | None) -> str | None:
+        if value and _split(value).hostname == _GATEWAY:
+            mend = f"this one belongs into {variable_of('jira_api_url')}"
+            raise ValueError(f"should be the address that people open, such as https://example.atlassian.net; {mend}")
+        return value
 
     @field_validator("viewer_tokens")
     @classmethod

@@ -29,6 +29,13 @@ def custom(number: int, name: str, schema: RawSchema | None) -> RawField:
         pytest.param(
             "reviewer", "customfield_2", [custom(1, "customfield_2", USER), custom(2, "x", USER)], 2, id="an id wins"
         ),
+        pytest.param(
+            "story_points",
+            "Story Points",
+            [RawField("customfield_5", "Story-Punkte", NUMBER, "Story Points")],
+            5,
+            id="a translated name, by the one that it was made with",
+        ),
         pytest.param("sprint", "Sprint", [custom(3, "スプリント", SPRINTS)], 3, id="a translated name, by its type"),
         pytest.param(
             "sprint",

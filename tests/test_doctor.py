@@ -58,7 +58,7 @@ BASE = "https://crafty.example.org"
 HOSTS = ("https://jira.example", "https://forum.example", "https://chat.example", "https://code.example")
 NOW = datetime(2026, 11, 3, 9, 0, tzinfo=UTC)
 CHECKS = {
-    *("configuration", "redis", "deliveries", "reach", "clock", "sign-in", "fields", "permissions", "boards"),
+    *("configuration", "redis", "deliveries", "work", "reach", "clock", "sign-in", "fields", "permissions", "boards"),
     *("people", "webhooks", "channels", "places", "tokens"),
 }
 
@@ -402,6 +402,26 @@ async def test_the_other_kind_of_jira_is_named(clock: SetClock, redis: Redis, re
     assert (found.key, found.mend) == ("sign-in: Jira", f"Set CRAFTY_JIRA_KIND={real}.")
 
 
+@pytest.mark.parametrize(
+    ("answer", "changes", "advice"),
+    [
+        pytest.param(httpx.Response(401), {}, "A scoped one works only with CRAFTY_JIRA_API_URL", id="a scoped token"),
+        pytest.param(
+            httpx.Response(401), {"jira_api_url": HOSTS[0]}, "Make a new token or key", id="one at its address"
+        ),
+        pytest.param(httpx.Response(302), {}, "Set its URL to the address at which it answers itself", id="a redirect"),
+        pytest.param(ANONYMOUS, {}, "Make a new token or key", id="the anonymous 200"),
+    ],
+)
+async def test_a_sign_in_that_fails_comes_with_what_mends_it(
+    clock: SetClock, answer: httpx.Response, changes: dict[str, Any], advice: str
+) -> None:
+    async with company(clock, **changes) as made:
+        made.answers[MYSELF] = answer
+        [found] = [one for one in await made.examined() if one.key == "sign-in: Jira"]
+    assert (found.state, advice in found.mend) == ("wrong", True)
+
+
 async def test_with_nothing_configured_there_is_still_something_to_say(clock: SetClock) -> None:
     settings = Settings()
     found = await examine(settings, connected(settings), None, clock)
@@ -651,6 +671,14 @@ async def test_the_registration_is_examined_with_one_call(
         found = await examine_registration(team.settings, connections)
         await connections.aclose()
     assert ([one.state for one in found], route.call_count) == (states, 1)
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+async def test_a_scoped_token_can_t_show_the_registration(clock: SetClock, status: int) -> None:
+    async with company(clock, jira_api_url=HOSTS[0]) as made:
+        made.answers["jira.example/rest/webhooks"] = httpx.Response(status)
+        found = await made.examined()
+    assert [one.state for one in found if one.check == "webhooks"] == ["unchecked"]
 
 
 async def test_without_jira_no_registration_is_examined() -> None:

@@ -107,6 +107,12 @@ def test_a_variable_sets_its_field(tmp_path: Path, name: str, value: str, field:
         pytest.param("MAX_BODY_BYTES", "0", "1 or more", id="no body at all"),
         pytest.param("JIRA_KIND", "server", "'cloud' or 'datacenter'", id="an unknown Jira"),
         pytest.param("LOG_LEVEL", "loud", "'DEBUG'", id="an unknown log level"),
+        pytest.param(
+            "JIRA_URL",
+            "https://api.atlassian.com/ex/jira/1-2",
+            "CRAFTY_JIRA_API_URL",
+            id="an address that people can't open",
+        ),
         pytest.param("JIRA_URL", "jira.example", "https://", id="an address without a scheme"),
         pytest.param("JIRA_URL", "ftp://jira.example", "https://", id="an address of another scheme"),
         pytest.param("JIRA_URL", "https://", "https://", id="an address without a host"),

@@ -7,13 +7,12 @@ import itertools
 import logging
 import re
 import ssl
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from functools import cache
 from http.cookiejar import CookieJar, DefaultCookiePolicy
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
@@ -41,6 +40,8 @@ from service.limits import (
     breather,
     until_reset,
 )
+from service.log import scrubber
+from service.release import own_version
 
 T = TypeVar("T")
 Sleep = Callable[[float], Awaitable[None]]
@@ -56,6 +57,8 @@ _PASSING: Final = {408, 409, 425, 429}
 _GONE: Final = {404, 410}
 _SECONDS: Final = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
 _QUERY: Final = re.compile(r"\?[^\s?]*=\S*")
+_QUERY_OR_FRAGMENT: Final = re.compile(r"[?#].*")
+_BEFORE_JSON: Final = b"\xef\xbb\xbf \t\r\n"
 _BACKOFF: Final = wait_exponential(multiplier=0.25, max=2) + wait_random(0, 0.25)
 
 
@@ -72,14 +75,7 @@ class NotSignedIn(Refused, NotSignedInError):
 
 
 class Moved(NotSignedIn):
-    """The service points elsewhere, as to a login page; no client follows by itself.
-
-    location: the address as it was sent, or "".
-    """
-
-    def __init__(self, detail: str, status: int, location: str) -> None:
-        super().__init__(detail, status)
-        self.location = location
+    """The service points elsewhere, as to its own address or to a login page; no client follows by itself."""
 
 
 class _Again(TryLater):
@@ -100,17 +96,33 @@ class Credential:
 
 
 class _Complaint(msgspec.Struct, rename="camel"):
-    """How the vendors word a refusal: Jira in errorMessages and errors, Discourse in errors, Mattermost in message."""
+    """Where the vendors word a refusal: Jira in errorMessages and errors, others in some of these, in many shapes."""
 
-    error_messages: list[str] = []
-    errors: list[str] | dict[str, str] | None = None
-    message: str | None = None
+    error_messages: Any = None
+    errors: Any = None
+    message: Any = None
+    description: Any = msgspec.field(name="error_description", default=None)
 
     def texts(self) -> list[str]:
-        named = self.errors if isinstance(self.errors, dict) else {}
-        listed = self.errors if isinstance(self.errors, list) else []
-        by_field = [f"{name}: {text}" for name, text in named.items()]
-        return [*self.error_messages, *listed, *by_field, *([self.message] if self.message else [])]
+        return [
+            *_texts_in(self.error_messages),
+            *_texts_in(self.errors),
+            *_texts_in(self.message),
+            *_texts_in(self.description),
+        ]
+
+
+def _texts_in(words: Any, name: str = "") -> Iterator[str]:
+    """Each text in there, after the name of the field that it is about."""
+    match words:
+        case str():
+            yield f"{name}: {words}" if name else words
+        case list():
+            for one in words:
+                yield from _texts_in(one, name)
+        case dict():
+            for key, one in words.items():
+                yield from _texts_in(one, key)
 
 
 def under(prefix: str, *names: str | int) -> str:
@@ -151,13 +163,6 @@ def _trust() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 
-def _user_agent() -> str:
-    try:
-        return f"Crafty/{version('crafty')}"
-    except PackageNotFoundError:
-        return "Crafty/dev"
-
-
 class Api:
     """One service over HTTP: a pool of connections with timeouts, no redirects followed, no cookies kept.
 
@@ -196,7 +201,7 @@ class Api:
         self._gate = gate
         self._client = httpx.AsyncClient(
             base_url=base_url,
-            headers={"Accept": "application/json", "User-Agent": _user_agent(), **credential.headers},
+            headers={"Accept": "application/json", "User-Agent": f"Crafty/{own_version()}", **credential.headers},
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
             timeout=_TIMEOUT,
             verify=_trust(),
@@ -251,23 +256,25 @@ class Api:
             raise (TryLater if is_cut else CannotAct)(said) from None
 
     def presentable(self, text: str) -> str:
-        """Words of the service, fit to be shown: one line, cut, without our secrets and URL queries."""
-        for secret in filter(None, self._credential.secrets):
-            text = text.replace(secret, "…")
-        return _QUERY.sub("?…", " ".join(text.split()))[:_QUOTED_LENGTH]
+        """Words of the service, fit to be shown: one line, cut, without our secrets, e-mail addresses, URL queries."""
+        shown = scrubber(self._credential.secrets, "…")(" ".join(text.split()))
+        return _QUERY.sub("?…", shown)[:_QUOTED_LENGTH]
 
     async def _send_once(
         self, method: str, path: str, params: Mapping[str, str | int] | None, json: Any
     ) -> httpx.Response:
         call = Call(method, path.partition("?")[0], json)
         await self._wait_for_turn(call)
-        response = await self._answer(method, path, params, json)
+        try:
+            response = await self._answer(method, path, params, json)
+        except CraftyError:
+            await self._count(call, None)
+            raise
+        await self._count(call, response.status_code)
         await self._heed(call, response)
-        if not response.is_success:
-            raise self._fault(response)
-        if response.content.lstrip()[:1] == b"<":
-            said = f"with a web page instead of JSON; check the URL and {self._credential.name}."
-            raise NotSignedIn(f"{self._service} answered {_call(response)} {said}", response.status_code)
+        fault = self._fault(response)
+        if fault:
+            raise fault
         return response
 
     async def _answer(
@@ -281,6 +288,11 @@ class Api:
         except httpx.TransportError as error:
             detail = f"{self._service} gave no answer to {method} {path} ({type(error).__name__})."
             raise (_Again if method in _REPEATABLE else TryLater)(detail) from None
+
+    async def _count(self, call: Call, status: int | None) -> None:
+        """Tells the gate how a call was answered; one that was made is not lost over it."""
+        with suppress(RedisAway):
+            await self._gate.answered(self._limits.lanes(call)[0], status)
 
     async def _wait_for_turn(self, call: Call) -> None:
         lanes, waited = self._limits.lanes(call), 0.0
@@ -309,7 +321,20 @@ class Api:
         told = (retry_after(response.headers), until_reset(response.headers))
         return next((seconds for seconds in told if seconds is not None), UNTOLD_PAUSE)
 
-    def _fault(self, response: httpx.Response) -> CraftyError:
+    def _fault(self, response: httpx.Response) -> CraftyError | None:
+        """Why this is no answer; None where it is one."""
+        return self._strange(response) if response.is_success else self._refusal(response)
+
+    def _strange(self, response: httpx.Response) -> CraftyError | None:
+        """Services answer with an object, a list or nothing; a web page or words are from somebody in between."""
+        begin = response.content.lstrip(_BEFORE_JSON)[:1]
+        said = f"{self._service} answered {_call(response)} with"
+        if begin == b"<":
+            detail = f"{said} a web page instead of JSON; check the URL and {self._credential.name}."
+            return NotSignedIn(detail, response.status_code)
+        return None if begin in {b"", b"{", b"["} else TryLater(f"{said} words that are no JSON.")
+
+    def _refusal(self, response: httpx.Response) -> CraftyError:
         status = response.status_code
         said = f"{self._service} answered {_call(response)} with {status}{self._complaint(response)}"
         if status in _GONE:
@@ -317,8 +342,9 @@ class Api:
         if status in _PASSING or status >= 500:
             return _passing(response, f"{said}.")
         if 300 <= status < 400:
-            detail = f"{said}, a redirect; check that the configured URL is the service's own."
-            return Moved(detail, status, response.headers.get("Location", ""))
+            place = self.presentable(_QUERY_OR_FRAGMENT.sub("", response.headers.get("Location", "")))
+            to = f" to {place}" if place else ""
+            return Moved(f"{said}, a redirect{to}; check that the configured URL is the service's own.", status)
         if status in {401, 403}:
             kind = NotSignedIn if status == 401 else Refused
             return kind(f"{said}. Check {self._credential.name}, and what that account may do.", status)

@@ -8,6 +8,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 
+from service.errors import CannotAct
 from service.jira_shapes import RawComment, RawSprint, RawUser, instant_from
 
 PROPERTY: Final = "crafty"
@@ -87,10 +88,14 @@ async def pages(ask: Callable[[int], Awaitable[Page]]) -> AsyncGenerator[Page, N
     """Every page of a list that is read by offset; ask: given where to start, answers that page.
 
     The next page starts after what was received, because servers silently send fewer entries than were asked for.
+    CannotAct where the same page comes again: what follows it would be missing.
     """
-    reached = 0
+    reached, before = 0, None
     while True:
         page = await ask(reached)
+        if page.size() and page == before:
+            raise CannotAct("Jira answers the same page of a list again and again; look for a cache in front of it.")
+        before = page
         yield page
         reached += page.size()
         if not page.size() or page.is_last(reached):

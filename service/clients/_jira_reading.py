@@ -8,7 +8,9 @@ from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from typing import Any, ClassVar, Final, TypeVar
 
-from service.clients._http import Api, under
+import httpx
+
+from service.clients._http import Api, NotSignedIn, under
 from service.clients._jira_answers import (
     Account,
     CommentPage,
@@ -19,6 +21,7 @@ from service.clients._jira_answers import (
     StoredComment,
     pages,
 )
+from service.clients._jira_api import SERVER_INFO
 from service.clients._jira_history import (
     CATEGORY_SINCE,
     Changelog,
@@ -81,22 +84,17 @@ class JiraReader(ABC):
         await self._api.aclose()
 
     async def identify(self) -> Person:
-        """The account that the token belongs to.
-
-        CannotAct for a visitor: Data Center may answer 200 to a token that it does not know, and treat the caller as
-        anonymous, which its X-AUSERNAME header tells.
-        """
-        answer = await self._api.send("GET", f"{self._root}/myself")
-        person = person_from(self._api.read(answer, RawUser))
-        if person is None or answer.headers.get("X-AUSERNAME", "").casefold() == "anonymous":
-            raise CannotAct(
-                "Jira does not know this token and answers as to an anonymous visitor; check CRAFTY_JIRA_TOKEN."
+        """The account that the token belongs to; NotSignedIn where Jira takes us for an anonymous visitor."""
+        person = person_from(await self._api.request("GET", f"{self._root}/myself", into=RawUser))
+        if person is None:
+            raise NotSignedIn(
+                "Jira answers as to a visitor without an account; check CRAFTY_JIRA_TOKEN.", httpx.codes.OK
             )
         return person
 
     async def is_cloud(self) -> bool:
         """Whether this is Jira Cloud; Jira tells that also to those whom it does not know."""
-        return (await self._api.request("GET", "/rest/api/2/serverInfo", into=ServerInfo)).deployment_type == "Cloud"
+        return (await self._api.request("GET", SERVER_INFO, into=ServerInfo)).deployment_type == "Cloud"
 
     async def permissions(self, project: str, wanted: Sequence[str]) -> frozenset[str]:
         """Those of the permissions that our account has in a project, by their keys, such as ADD_COMMENTS.

@@ -1,20 +1,18 @@
-"""Discourse: what people wrote in topics, answers to it, and topics of our own."""
+"""Discourse: what people wrote in topics, and answers to it."""
 
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Iterator
 from datetime import datetime
-from hashlib import sha256
 from itertools import count
 from typing import Any, Final
 from urllib.parse import urlencode
 
 import msgspec
 
-from service.clients._http import Api, Credential, Moved, Sleep, under
-from service.contributions import Note
+from service.clients._http import Api, Credential, Sleep, under
+from service.contributions import Listed, Note
 from service.discourse_shapes import (
     PRIVATE,
     Instant,
@@ -28,25 +26,12 @@ from service.discourse_shapes import (
     topic_url,
 )
 from service.errors import CannotAct, NotFound
-from service.facts import Person
+from service.facts import Person, visible_name
 from service.limits import DISCOURSE, OPEN, Gate
 from service.texts import Message, to_discourse
 
 _MOST_POSTS: Final = 500
 _POSTS_A_CALL: Final = 100
-_TOPIC_ADDRESS: Final = re.compile(r"/t/(?:[^/?]+/)?([0-9]{1,12})(?:\.json)?(?:[/?]|$)")
-
-
-class Topic(msgspec.Struct, frozen=True, kw_only=True):
-    """A forum topic. category: None for private messages and where it has none; posts: how many, its first included."""
-
-    id: int
-    title: str
-    category: int | None
-    posts: int
-    is_private: bool
-    is_closed: bool
-    is_archived: bool
 
 
 class _Stream(msgspec.Struct):
@@ -64,7 +49,6 @@ class _Topic(RawTopic, kw_only=True):
     """A topic with its first posts."""
 
     created_at: Instant
-    posts_count: int
     last_posted_at: Instant | None = None
     closed: bool = False
     archived: bool = False
@@ -86,17 +70,22 @@ class _Poster(msgspec.Struct):
     user_id: int | None = None
 
 
-class _Listed(RawTopic, kw_only=True):
-    """A topic in a list. posters: who opened it comes first (Discourse's TopicPostersSummary)."""
+class _ListedTopic(RawTopic, kw_only=True):
+    """A topic in a list.
+
+    last_posted_at: also of the small action that closing leaves, which bumps nothing (Discourse's PostCreator);
+    posters: who opened it comes first (its TopicPostersSummary).
+    """
 
     created_at: Instant
     bumped_at: Instant
+    last_posted_at: Instant | None = None
     pinned: bool = False
     posters: tuple[_Poster, ...] = ()
 
 
 class _TopicList(msgspec.Struct):
-    topics: list[_Listed]
+    topics: list[_ListedTopic]
     more_topics_url: str | None = None
 
 
@@ -106,7 +95,7 @@ class _Page(msgspec.Struct):
     topic_list: _TopicList
     users: list[RawMember] = []
 
-    def opened(self, topic: _Listed, site: str) -> Note:
+    def opened(self, topic: _ListedTopic, site: str) -> Note:
         authors = {user.id: user for user in self.users}
         author = authors.get(topic.posters[0].user_id) if topic.posters else None
         return opened(topic, author, site, topic.created_at)
@@ -122,7 +111,6 @@ class _Created(msgspec.Struct):
     """What creating a post answers: the post, or only that it waits for a moderator."""
 
     id: int | None = None
-    topic_id: int | None = None
     action: str = ""
 
 
@@ -167,20 +155,7 @@ class Discourse:
                 "Discourse sees no signed-in user; check CRAFTY_DISCOURSE_API_KEY and CRAFTY_DISCOURSE_API_USERNAME."
             )
             raise CannotAct(detail) from None
-        return Person(name=user.name or user.username, discourse=user.username)
-
-    async def topic(self, topic: int) -> Topic:
-        """The topic with that id."""
-        raw = await self._api.request("GET", f"{under('/t', topic)}.json", into=_Topic)
-        return Topic(
-            id=raw.id,
-            title=raw.title,
-            category=raw.category_id,
-            posts=raw.posts_count,
-            is_private=raw.archetype == PRIVATE,
-            is_closed=raw.closed,
-            is_archived=raw.archived,
-        )
+        return Person(name=visible_name(user.name, user.username), discourse=user.username)
 
     async def notes(self, key: str) -> tuple[Note, ...]:
         """What is read of `topic:<id>`, under the names that webhooks give it; our own account counts as a bot.
@@ -192,20 +167,24 @@ class Discourse:
             raise NotFound(f"{key} is a private message.")
         return tuple(self._marked(note) for note in topic.notes(self._site, self._account))
 
-    async def recent(self, place: int, since: datetime) -> tuple[tuple[str, Note], ...]:
-        """The key of each topic of a category in which something was written since then, and that it was opened.
+    async def recent(self, place: int, since: datetime) -> tuple[Listed, ...]:
+        """Each topic of a category in which something was written since then.
 
         place: the category's number; its subcategories are left out. Newer forums' lists tell an author's rights and
         group (Discourse's UserPrimaryGroupMixin).
         """
-        found: dict[str, Note] = {}
+        found: dict[int, Listed] = {}
         for number in count():
             page = await self._page(place, number)
             recent = [topic for topic in page.topic_list.topics if topic.bumped_at >= since]
-            found |= {topic_key(topic.id): self._marked(page.opened(topic, self._site)) for topic in recent}
+            found |= {topic.id: self._listed(page, topic) for topic in recent}
             if page.ends(since):
                 break
-        return tuple(found.items())
+        return tuple(found.values())
+
+    def _listed(self, page: _Page, topic: _ListedTopic) -> Listed:
+        opened = self._marked(page.opened(topic, self._site))
+        return Listed(topic_key(topic.id), opened, max(topic.bumped_at, topic.last_posted_at or topic.bumped_at))
 
     async def reply(
         self,
@@ -227,21 +206,7 @@ class Discourse:
         if standing is not None:
             return standing
         answered = {} if post is None else {"reply_to_post_number": post}
-        return (await self._create({"topic_id": topic, "raw": raw, **answered})).id
-
-    async def create_topic(
-        self, title: str, message: Message, category: int, external_id: str, zone: str | None = None
-    ) -> int | None:
-        """Opens a topic, unless one with that external id stands already, and returns its id.
-
-        None when it waits for a moderator; until it is approved the external id finds nothing.
-        """
-        mark = _external_id(external_id)
-        standing = await self._find_topic(mark)
-        if standing is not None:
-            return standing
-        body = {"title": title, "raw": to_discourse(message, zone), "category": category, "external_id": mark}
-        return (await self._create(body)).topic_id
+        return await self._post({"topic_id": topic, "raw": raw, **answered})
 
     async def _read(self, topic: str | int) -> _Topic:
         """A topic with its posts and their words (`include_raw` of Discourse's TopicsController)."""
@@ -280,28 +245,13 @@ class Discourse:
     def _is_ours(self, username: str | None) -> bool:
         return username is not None and username.casefold() == self._account
 
-    async def _create(self, body: dict[str, Any]) -> _Created:
-        post = await self._api.request("POST", "/posts.json", json=body, into=_Created)
-        if post.action != "enqueued" and (post.id is None or post.topic_id is None):
+    async def _post(self, body: dict[str, Any]) -> int | None:
+        """The new post's id; None when it waits for a moderator."""
+        made = await self._api.request("POST", "/posts.json", json=body, into=_Created)
+        if made.action == "enqueued":
+            return None
+        if made.id is None:
             raise CannotAct(
                 "Discourse answered POST /posts.json without a post and without saying that it is enqueued."
             )
-        return post if post.action != "enqueued" else _Created()
-
-    async def _find_topic(self, mark: str) -> int | None:
-        """Discourse answers an external id with a redirect to the topic."""
-        try:
-            await self._api.send("GET", f"{under('/t/external_id', mark)}.json")
-        except NotFound:
-            return None
-        except Moved as moved:
-            address = _TOPIC_ADDRESS.search(moved.location)
-            if not address:
-                raise
-            return int(address[1])
-        raise CannotAct("Discourse answered GET /t/external_id without a redirect to the topic.")
-
-
-def _external_id(key: str) -> str:
-    """Discourse takes 50 letters, digits, dashes and underscores at most, so keys go in as a digest."""
-    return f"crafty-{sha256(key.encode()).hexdigest()[:40]}"
+        return made.id

@@ -13,7 +13,7 @@ import httpx
 import msgspec
 
 from service.clients._http import Api, Credential, Sleep, retry_after, under
-from service.contributions import Note, What
+from service.contributions import Listed, Note, What
 from service.errors import CraftyError, NotFound, TryLater
 from service.facts import Person
 from service.github_shapes import Instant, RawAccount, RawItem, Written, authorship, doer, opened
@@ -110,8 +110,8 @@ class GitHub:
         happened = [note for entry in entries for note in _notes_of(entry)]
         return (_opened(item), *_drafted_when_opened(item, happened), *happened)
 
-    async def recent(self, place: str, since: datetime) -> tuple[tuple[str, Note], ...]:
-        """The key and the `opened` note of each pull request and issue that changed since then, the latest first.
+    async def recent(self, place: str, since: datetime) -> tuple[Listed, ...]:
+        """Each pull request and issue that changed since then, the latest first.
 
         place: "owner/name", whose private repository has nothing to tell; since: an aware instant.
         """
@@ -120,7 +120,10 @@ class GitHub:
             return ()
         query = {"state": "all", "sort": "updated", "direction": "desc", "since": f"{since.astimezone(UTC):%FT%TZ}"}
         items = await self._api.every_page(f"{home}/issues", list[RawItem], query)
-        return tuple((f"github:{place.lower()}#{item.number}", _opened(item)) for item in items)
+        return tuple(
+            Listed(f"github:{place.lower()}#{item.number}", _opened(item), item.updated_at or item.created_at)
+            for item in items
+        )
 
     async def _is_private(self, home: str) -> bool:
         """Asked at most once a day: repositories seldom change it, and each webhook tells it anew."""
@@ -139,10 +142,10 @@ class _Api(Api):
     answers again, or neither, which means a minute at least.
     """
 
-    def _fault(self, response: httpx.Response) -> CraftyError:
+    def _refusal(self, response: httpx.Response) -> CraftyError:
         wait = _wait_asked(response) if response.status_code in {403, 429} else None
         if wait is None:
-            return super()._fault(response)
+            return super()._refusal(response)
         return TryLater(f"GitHub was asked too much for now, and answered with {response.status_code}.", wait)
 
     def _pause_asked(self, response: httpx.Response) -> float | None:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final
 import msgspec
 
 from service.clients._http import Api, Credential, Sleep, under
-from service.contributions import Kind, Note, What
+from service.contributions import Kind, Listed, Note, What
 from service.errors import NotFound
 from service.facts import Person
 from service.gitlab_shapes import RawAccount, doer, person_from
@@ -40,6 +40,7 @@ class _Item(msgspec.Struct, kw_only=True):
     title: str
     web_url: str
     created_at: Instant
+    updated_at: Instant | None = None
     author: RawAccount | None = None
     draft: bool = False
 
@@ -126,8 +127,8 @@ class GitLab:
         happened = (*_answers(remarks, members), *_turns(remarks, changes))
         return (_opened(item, mark, members), *_drafted_when_opened(item, happened), *happened)
 
-    async def recent(self, place: str, since: datetime) -> tuple[tuple[str, Note], ...]:
-        """The key and the `opened` note of each merge request and public issue that changed since then.
+    async def recent(self, place: str, since: datetime) -> tuple[Listed, ...]:
+        """Each merge request and public issue that changed since then.
 
         place: "group/name", which has nothing to tell unless it is public; since: an aware instant.
         """
@@ -146,7 +147,14 @@ class GitLab:
             for item in await self._api.every_page(f"{_home(place)}/{folder}", list[_Item], query)
         ]
         members = await self._members(place, [item.author for _, item in found])
-        return tuple((f"gitlab:{place.lower()}{mark}{item.iid}", _opened(item, mark, members)) for mark, item in found)
+        return tuple(
+            Listed(
+                f"gitlab:{place.lower()}{mark}{item.iid}",
+                _opened(item, mark, members),
+                item.updated_at or item.created_at,
+            )
+            for mark, item in found
+        )
 
     async def _members(self, place: str, accounts: Iterable[RawAccount | None]) -> set[int]:
         """The ids of those who may at least develop in the project, each asked for once."""

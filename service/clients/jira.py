@@ -12,8 +12,9 @@ from typing import Any, ClassVar, Final, Literal, TypeVar
 
 import httpx
 
-from service.clients._http import Api, Credential, Refused, Sleep, under
+from service.clients._http import Credential, Refused, Sleep, under
 from service.clients._jira_answers import PROPERTY, Created, CreatedTicket, Report, pages
+from service.clients._jira_api import JiraApi
 from service.clients._jira_history import Changelog, HistoryPage, IssuePage, IssueWithHistory, TokenPage
 from service.clients._jira_reading import AGILE, PAGE, JiraReader
 from service.clients._jira_webhooks import NEWER, OLDER, RawWebhook, Webhook, WebhookWish
@@ -34,19 +35,24 @@ def connect(
     token: str,
     sleep: Sleep = asyncio.sleep,
     gate: Gate = OPEN,
+    *,
+    api_url: str | None = None,
 ) -> Jira:
-    """A client for the Jira at `url` (Data Center: with its context path).
+    """A client for the Jira that people open at `url` (Data Center: with its context path).
 
     The Cloud takes an API token together with its owner's e-mail address; Data Center a personal access token alone.
+    api_url: where its REST is, unless under `url`: the Cloud takes scoped tokens and those of service accounts only at
+    https://api.atlassian.com/ex/jira/ and the site's cloud id, while tickets are still shown at `url`.
     """
     site, limits = url.rstrip("/"), JiraLimits()
+    base = (api_url or url).rstrip("/")
     if kind == "datacenter":
         credential = Credential("CRAFTY_JIRA_TOKEN", {"Authorization": f"Bearer {token}"}, (token,))
-        return DataCenterJira(Api("Jira", site, credential, sleep, limits, gate), site)
+        return DataCenterJira(JiraApi("Jira", base, credential, sleep, limits, gate), site)
     pair = b64encode(f"{email}:{token}".encode()).decode()
     names = "CRAFTY_JIRA_EMAIL and CRAFTY_JIRA_TOKEN"
     credential = Credential(names, {"Authorization": f"Basic {pair}"}, (token, pair))
-    return CloudJira(Api("Jira", site, credential, sleep, limits, gate), site)
+    return CloudJira(JiraApi("Jira", base, credential, sleep, limits, gate), site)
 
 
 class Jira(JiraReader):
@@ -246,17 +252,17 @@ class CloudJira(Jira):
         self, jql: str, fields: list[str], expand: Sequence[str]
     ) -> AsyncGenerator[IssueWithHistory, None]:
         asked = {"jql": jql, "fields": fields, "expand": ",".join(expand), "maxResults": PAGE}
-        token: str | None = None
+        tokens: list[str] = []
         while True:
-            query = {**asked, **({"nextPageToken": token} if token else {})}
+            query = {**asked, **({"nextPageToken": tokens[-1]} if tokens else {})}
             page = await self._page("search/jql", query, TokenPage)
             for issue in page.issues:
                 yield issue
             if page.is_last or not page.next_page_token:
                 return
-            if page.next_page_token == token:
+            if page.next_page_token in tokens:
                 raise CannotAct("Jira's search answers the same page again and again; report it to Atlassian.")
-            token = page.next_page_token
+            tokens.append(page.next_page_token)
 
 
 class DataCenterJira(Jira):

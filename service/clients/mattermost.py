@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import Callable
 from hashlib import sha256
 from typing import Any, Final
 
@@ -16,6 +18,7 @@ from service.texts import Message, to_mattermost
 
 _MARK: Final = "crafty"
 _RECENT_POSTS: Final = 60
+_DAY: Final = 86_400.0
 
 
 class _User(msgspec.Struct):
@@ -43,19 +46,28 @@ class _Posts(msgspec.Struct):
     posts: dict[str, _Post] = {}
 
 
-def connect(url: str, token: str, sleep: Sleep = asyncio.sleep, gate: Gate = OPEN) -> Mattermost:
-    """A client for the server at `url`. token: a bot's or a person's access token."""
+def connect(
+    url: str,
+    token: str,
+    sleep: Sleep = asyncio.sleep,
+    gate: Gate = OPEN,
+    seconds: Callable[[], float] = time.monotonic,
+) -> Mattermost:
+    """A client for the server at `url`. token: a bot's or a person's access token; seconds: a clock that only goes on."""
     credential = Credential("CRAFTY_MATTERMOST_TOKEN", {"Authorization": f"Bearer {token}"}, (token,))
-    return Mattermost(Api("Mattermost", f"{url.rstrip('/')}/api/v4", credential, sleep, MATTERMOST, gate))
+    return Mattermost(Api("Mattermost", f"{url.rstrip('/')}/api/v4", credential, sleep, MATTERMOST, gate), seconds)
 
 
 class Mattermost:
     """Mattermost's API v4. Errors of every call: NotFound, TryLater, CannotAct."""
 
-    def __init__(self, api: Api) -> None:
+    def __init__(self, api: Api, seconds: Callable[[], float]) -> None:
         self._api = api
+        self._seconds = seconds
         self._me: _User | None = None
         self._channels: dict[str, str] = {}
+        self._users: dict[str, tuple[float, str]] = {}
+        self._direct: dict[str, str] = {}
 
     async def aclose(self) -> None:
         """Ends the connections."""
@@ -69,11 +81,17 @@ class Mattermost:
     async def find_user(self, username: str) -> str:
         """The id of the user with that name.
 
-        NotFound also for a deactivated account: Mattermost would take the message and nobody would read it.
+        NotFound also for a deactivated account: Mattermost would take the message and nobody would read it. It is asked
+        for once a day.
         """
+        now = self._seconds()
+        asked, found = self._users.get(username, (now - _DAY, ""))
+        if now - asked < _DAY:
+            return found
         user = await self._api.request("GET", under("/users/username", username), into=_User)
         if user.delete_at:
             raise NotFound(f"Mattermost's account “{username}” is deactivated.")
+        self._users[username] = now, user.id
         return user.id
 
     async def is_in(self, channel: str) -> bool:
@@ -90,12 +108,10 @@ class Mattermost:
     ) -> str:
         """Writes to one person and returns the post's id.
 
-        zone: the reader's IANA time zone; key and is_retry: see `post`. The server answers with the same direct channel
-        each time, so asking for it again does no harm.
+        zone: the reader's IANA time zone; key and is_retry: see `post`.
         """
-        me, them = await self._myself(), await self.find_user(username)
-        channel = await self._api.request("POST", "/channels/direct", json=[me.id, them], into=_Thing)
-        return await self._post({"channel_id": channel.id, "message": to_mattermost(message, zone)}, key, is_retry)
+        channel = await self._direct_channel(username)
+        return await self._post({"channel_id": channel, "message": to_mattermost(message, zone)}, key, is_retry)
 
     async def post(
         self,
@@ -138,6 +154,14 @@ class Mattermost:
         if self._me is None:
             self._me = await self._api.request("GET", "/users/me", into=_User)
         return self._me
+
+    async def _direct_channel(self, username: str) -> str:
+        """The channel that we share with a person; it stays the same as long as they do."""
+        me, them = await self._myself(), await self.find_user(username)
+        if them not in self._direct:
+            channel = await self._api.request("POST", "/channels/direct", json=[me.id, them], into=_Thing)
+            self._direct[them] = channel.id
+        return self._direct[them]
 
     async def _channel_id(self, channel: str) -> str:
         if channel not in self._channels:

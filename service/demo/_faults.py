@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -83,21 +82,19 @@ class Weather:
     """When one stand-in fails.
 
     rate: the share of its calls that meet one of PASSING, which chance draws; once: faults by the number of the call,
-    the first being 1; path: those of other calls do not count; has_begun: until then nothing fails; struck: how often
-    each fault came.
+    the first being 1; has_begun: until then nothing fails; struck: how often each fault came.
     """
 
     rate: float = 0.0
     chance: Random = field(default_factory=Random)
     once: Mapping[int, Fault] = field(default_factory=dict)
-    path: re.Pattern[str] = re.compile("")
     has_begun: bool = True
     calls: int = 0
     struck: Counter[str] = field(default_factory=Counter)
 
-    def fault(self, path: str) -> Fault | None:
+    def fault(self) -> Fault | None:
         """What the next call meets."""
-        if not self.has_begun or not self.path.search(path):
+        if not self.has_begun:
             return None
         self.calls += 1
         is_struck = self.chance.random() < self.rate
@@ -125,7 +122,7 @@ class Exposed:
         logging.getLogger("uvicorn.error").addFilter(_is_no_cut)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        fault = self._weather.fault(scope["path"]) if scope["type"] == "http" else None
+        fault = self._weather.fault() if scope["type"] == "http" else None
         if fault is None:
             await self._app(scope, receive, send)
             return

@@ -12,24 +12,31 @@ from typing import Final
 import httpx
 from redis.asyncio import Redis
 
+from service.clients._http import Moved
 from service.clients.github import GitHub
 from service.clients.gitlab import GitLab
 from service.clock import Clock
 from service.connections import Connections
-from service.doctor import _jira, _others
+from service.current import Current
+from service.doctor import _jira, _others, _work
 from service.doctor._configuration import of_configuration, of_expiries
 from service.doctor._reach import of_answer, of_silence, told_time
 from service.doctor._redis import CHECK, not_there, of_redis, read_redis
 from service.doctor._webhooks import of_deliveries
+from service.engine import rulebook
 from service.errors import CraftyError, NotSignedInError, RedisAway, TryLater
 from service.facts import Team
 from service.findings import Finding, is_well, wrong
 from service.ledger import Ledger
 from service.roster import team_from
 from service.settings import Settings
+from service.steering import steering
 
 SECONDS: Final = 20.0
 """How long one check may take."""
+
+_MOST: Final = 1000
+"""Of how much work that was given up, and of how many deliveries, the findings tell."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +78,17 @@ class _Examination:
         server = await _asked(Check(CHECK, "server", lambda: _redis_findings(redis)))
         if any(one.about == "server" and one.state == "wrong" for one in server):
             return server
-        return [*server, *await _asked(Check("deliveries", "all", lambda: self._deliveries(redis)))]
+        deliveries = Check("deliveries", "all", lambda: self._deliveries(redis))
+        given_up = Check(_work.CHECK, "all", lambda: self._given_up(redis))
+        return [*server, *await _asked(deliveries), *await _asked(given_up)]
 
     async def _deliveries(self, redis: Redis) -> Iterable[Finding]:
         return of_deliveries(self._settings, await Ledger(redis).last_deliveries(), self._clock())
+
+    async def _given_up(self, redis: Redis) -> Iterable[Finding]:
+        current = Current(Ledger(redis), rulebook(self._settings.config))
+        failed = await steering(redis, self._clock, current, ()).jobs("failed", 0, _MOST)
+        return *_work.of_given_up(failed), *_work.of_unread(await Ledger(redis).deliveries(0, _MOST))
 
     async def _jira(self) -> list[Finding]:
         jira, url = self._connections.jira, self._settings.jira_url
@@ -179,6 +193,8 @@ async def _asked(check: Check) -> list[Finding]:
 
 def _advice(refusal: CraftyError) -> str:
     match refusal:
+        case Moved():
+            return "Set its URL to the address at which it answers itself."
         case NotSignedInError():
             return "Make a new token or key, and set it here."
         case RedisAway():

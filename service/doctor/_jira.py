@@ -34,6 +34,7 @@ OF_GUESTS: Final = ("BROWSE_PROJECTS", "ADD_COMMENTS", "EDIT_OWN_COMMENTS")
 """What is needed where people from outside write."""
 
 SPRINTS: Final = "MANAGE_SPRINTS_PERMISSION"
+_SCOPED: Final = "Make a new token. A scoped one works only with CRAFTY_JIRA_API_URL (docs/connecting.md)."
 _OPTIONAL: Final = {"core_committer", "epic_link", "flagged"}
 
 
@@ -44,12 +45,20 @@ async def sign_in(jira: Jira, settings: Settings) -> Iterable[Finding]:
     """
     try:
         return [fine("sign-in", SYSTEM, f"signed in as {(await jira.identify()).name}")]
-    except (NotFound, CannotAct):
+    except (NotFound, CannotAct) as refusal:
         other = await _other_kind(jira, settings)
-        if other is None:
-            raise
-        what = f"CRAFTY_JIRA_KIND says {settings.jira_kind}, but Jira says that it is the other kind"
-        return [wrong("sign-in", SYSTEM, what, f"Set CRAFTY_JIRA_KIND={other}.")]
+        if other:
+            what = f"CRAFTY_JIRA_KIND says {settings.jira_kind}, but Jira says that it is the other kind"
+            return [wrong("sign-in", SYSTEM, what, f"Set CRAFTY_JIRA_KIND={other}.")]
+        if _may_be_scoped(refusal, settings):
+            return [wrong("sign-in", SYSTEM, f"{refusal}", _SCOPED)]
+        raise
+
+
+def _may_be_scoped(refusal: NotFound | CannotAct, settings: Settings) -> bool:
+    """Whether the token may be fine, and asks for another address: the Cloud then says 401."""
+    is_refused = isinstance(refusal, Refused) and refusal.status == httpx.codes.UNAUTHORIZED
+    return is_refused and settings.jira_kind == "cloud" and settings.jira_api_url is None
 
 
 async def _other_kind(jira: Jira, settings: Settings) -> str | None:
@@ -169,9 +178,13 @@ def of_people(system: str, faults: Mapping[str, str], strangers: Iterable[str]) 
 
 
 async def webhooks(jira: Jira, settings: Settings) -> Iterable[Finding]:
-    """Whether Jira sends us what it should; only its administrators may see that."""
+    """Whether Jira sends us what it should; only its administrators may see that, and only at Jira's own address."""
     try:
         return of_webhooks(await jira.webhooks(), scope_of(settings))
+    except NotFound:
+        if settings.jira_api_url is None:
+            raise
+        return [hidden()]
     except Refused as refusal:
         if refusal.status not in {401, 403}:
             raise

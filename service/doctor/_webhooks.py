@@ -18,8 +18,8 @@ _AGAIN: Final = "Run `crafty register-webhooks` with an account of a Jira admini
 
 
 def hidden() -> Finding:
-    """For an account that may not see webhooks."""
-    what = "only administrators of Jira may see its webhooks, which our account is none of"
+    """For an account that may not see webhooks, or a token that may not."""
+    what = "only administrators of Jira may see its webhooks, which our account is none of, and no scoped token may"
     return unchecked(CHECK, "Jira", what, "Look at System, WebHooks in Jira yourself, or at the last delivery below.")
 
 

@@ -12,7 +12,8 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from service.facts import ABSENT, IssueLink, Person, Remark, Sprint, SprintMove, StatusChange, Ticket
+from service.calendar import is_believable
+from service.facts import ABSENT, IssueLink, Person, Remark, Sprint, SprintMove, StatusChange, Ticket, visible_name
 from service.jira_shapes._words import Node, mentions_in, words_of
 
 T = TypeVar("T")
@@ -120,11 +121,12 @@ class RawSchema(msgspec.Struct):
 
 
 class RawField(msgspec.Struct):
-    """One entry of `GET /field`."""
+    """One entry of `GET /field`. untranslated: the name that it was made with, where the Cloud tells it."""
 
     id: str
     name: str
     schema: RawSchema | None = None
+    untranslated: str | None = msgspec.field(name="untranslatedName", default=None)
 
     @property
     def is_custom(self) -> bool:
@@ -138,7 +140,7 @@ class RawField(msgspec.Struct):
         return thing is None or self.schema is None or self.schema.holds in {"", thing}
 
     def is_named(self, name: str) -> bool:
-        return self.name.casefold() == name.casefold()
+        return name.casefold() in {self.name.casefold(), (self.untranslated or "").casefold()}
 
     def __str__(self) -> str:
         return f"{self.id} “{' '.join(self.name.split())[:_NAME_LENGTH]}”"
@@ -185,14 +187,24 @@ def is_issue_key(key: str) -> bool:
     return bool(_KEY.fullmatch(key))
 
 
+def jql_list(keys: Iterable[str]) -> str:
+    """Project keys as JQL's `in` takes them; quoted, since some, such as GO, are words of its own."""
+    return ", ".join(f'"{key}"' for key in keys)
+
+
 def instant_from(value: str | int | None) -> datetime | None:
     """An instant from Jira's ISO text (offset with or without colon) or epoch milliseconds; None for anything else."""
     try:
-        if isinstance(value, int):
-            return datetime.fromtimestamp(value / 1000, UTC)
-        return datetime.fromisoformat(value).astimezone(UTC) if value else None
+        at = _instant_of(value)
     except (ValueError, OverflowError, OSError):
         return None
+    return at if at and is_believable(at) else None
+
+
+def _instant_of(value: str | int | None) -> datetime | None:
+    if isinstance(value, int):
+        return datetime.fromtimestamp(value / 1000, UTC)
+    return datetime.fromisoformat(value).astimezone(UTC) if value else None
 
 
 def person_from(raw: RawUser | None) -> Person | None:
@@ -200,7 +212,7 @@ def person_from(raw: RawUser | None) -> Person | None:
     account = raw and (raw.account_id or raw.name or raw.key)
     if raw is None or not account:
         return None
-    return Person(name=raw.display_name or account, jira=account, jira_key=raw.key, timezone=raw.time_zone)
+    return Person(name=visible_name(raw.display_name, account), jira=account, jira_key=raw.key, timezone=raw.time_zone)
 
 
 def sprint_from(raw: RawSprint) -> Sprint:

@@ -11,6 +11,9 @@ import msgspec
 
 _MENTION: Final = re.compile(r"(?<!\\)\[~(?:accountid:)?([^\]\s|]{1,128})\]", re.IGNORECASE)
 _MILLISECONDS: Final = re.compile(r"[0-9]{1,14}")
+_LONGEST: Final = 262_144
+"""Characters; Jira itself takes 32,767 unless an admin lifts that."""
+_LONGEST_QUOTE: Final = 10_000
 _HOLD_INLINES: Final = {"paragraph", "heading", "codeBlock", "taskItem", "decisionItem", "caption"}
 
 
@@ -25,11 +28,14 @@ class Node(msgspec.Struct):
 
 
 def words_of(body: Node | str | None) -> str | None:
-    """The words of a body, each mention as `[~account]` and links with their addresses; None where there are none."""
+    """The words of a body, each mention as `[~account]` and links with their addresses; None where there are none.
+
+    What is longer than any comment is cut.
+    """
     if body is None:
         return None
     text = _words_in(body) if isinstance(body, Node) else body.replace("\r\n", "\n")
-    return _MENTION.sub(r"[~\1]", text).strip() or None
+    return _MENTION.sub(r"[~\1]", text[:_LONGEST]).strip() or None
 
 
 def mentions_in(words: str) -> tuple[str, ...]:
@@ -49,8 +55,8 @@ def _joined(node: Node) -> str:
 
 
 def _quoted(node: Node) -> str:
-    """What somebody else said, marked as e-mail does it."""
-    return "\n".join(f"> {line}" for line in _joined(node).split("\n"))
+    """What somebody else said, marked as e-mail does it; cut, because quotes in quotes would grow without end."""
+    return "\n".join(f"> {line}" for line in _joined(node)[:_LONGEST_QUOTE].split("\n"))
 
 
 def _linked_words(node: Node) -> str:

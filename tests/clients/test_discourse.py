@@ -1,7 +1,6 @@
-"""Discourse: topics are read whole, answered and opened once."""
+"""Discourse: topics are read whole, and answered once."""
 
 import json
-import re
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,8 +9,8 @@ import httpx
 import pytest
 import respx
 
-from service.clients.discourse import Discourse, Topic, connect
-from service.contributions import Note
+from service.clients.discourse import Discourse, connect
+from service.contributions import Listed, Note
 from service.errors import CannotAct, NotFound, TryLater
 from service.facts import Person
 from service.texts import Message, Paragraph, Text
@@ -167,7 +166,6 @@ def server() -> Iterator[respx.MockRouter]:
             json={"current_user": {"id": 5, "username": "crafty", "name": "Crafty Bot"}}
         )
         router.get("/t/77.json", name="topic").respond(json=TOPIC)
-        router.get(path__startswith="/t/external_id/", name="external").respond(404)
         router.get("/t/77/posts.json", name="others")
         router.get("/latest.json", name="latest").respond(json=page())
         router.post("/posts.json", name="posts").respond(json=created())
@@ -202,29 +200,11 @@ async def test_an_account_without_a_name_goes_by_its_username(forum: Discourse, 
     assert (await forum.identify()).name == "crafty"
 
 
-async def test_a_topic_is_read(forum: Discourse, server: respx.MockRouter) -> None:
-    assert await forum.topic(77) == Topic(
-        id=77,
-        title="Sprint 12: checkpoint",
-        category=7,
-        posts=3,
-        is_private=False,
-        is_closed=False,
-        is_archived=False,
-    )
-
-
-async def test_a_private_message_has_no_category(forum: Discourse, server: respx.MockRouter) -> None:
-    server["topic"].respond(json={**TOPIC, "archetype": "private_message", "category_id": None, "closed": True})
-    topic = await forum.topic(77)
-    assert (topic.is_private, topic.category, topic.is_closed) == (True, None, True)
-
-
 @pytest.mark.parametrize("status", [404, 410], ids=["a topic that never was", "a topic that was deleted"])
 async def test_a_topic_that_is_not_there_is_not_found(forum: Discourse, server: respx.MockRouter, status: int) -> None:
     server["topic"].respond(status, json={"errors": ["The requested URL or resource could not be found."]})
     with pytest.raises(NotFound, match="could not be found"):
-        await forum.topic(77)
+        await forum.notes("topic:77")
 
 
 @pytest.mark.parametrize(
@@ -320,9 +300,8 @@ async def test_a_private_message_is_not_read(forum: Discourse, server: respx.Moc
 
 async def test_the_topics_of_a_category_are_listed_by_activity(forum: Discourse, server: respx.MockRouter) -> None:
     server["latest"].respond(json=page(listed(77, 2)))
-    ((key, note),) = await forum.recent(7, OPENED)
-    assert key == "topic:77"
-    assert note == opened(title="Topic 77", url="https://forum.example/t/topic-77/77")
+    topic = opened(title="Topic 77", url="https://forum.example/t/topic-77/77")
+    assert await forum.recent(7, OPENED) == (Listed("topic:77", topic, OPENED + timedelta(hours=2)),)
     asked = server["latest"].calls.last.request.url.params
     assert dict(asked) == {"category": "7", "no_subcategories": "true", "order": "activity", "page": "0"}
 
@@ -354,7 +333,7 @@ async def test_recent_topics(
 ) -> None:
     server["latest"].side_effect = [httpx.Response(200, json=one) for one in pages]
     recent = await forum.recent(7, OPENED)
-    assert [key for key, _ in recent] == [f"topic:{number}" for number in found]
+    assert [one.key for one in recent] == [f"topic:{number}" for number in found]
     assert [call.request.url.params["page"] for call in server["latest"].calls] == [str(n) for n in range(len(pages))]
 
 
@@ -370,8 +349,24 @@ async def test_who_opened_a_recent_topic(
     forum: Discourse, server: respx.MockRouter, topic: dict[str, Any], author: Person | None, is_bot: bool
 ) -> None:
     server["latest"].respond(json=page(topic))
-    ((_, note),) = await forum.recent(7, OPENED)
-    assert (note.by, note.is_bot) == (author, is_bot)
+    (one,) = await forum.recent(7, OPENED)
+    assert (one.opened.by, one.opened.is_bot) == (author, is_bot)
+
+
+@pytest.mark.parametrize(
+    ("told", "hours"),
+    [
+        pytest.param({}, 2, id="a list that does not tell"),
+        pytest.param({"last_posted_at": "2026-11-03T10:00:00.000Z"}, 2, id="bumped after the last post"),
+        pytest.param({"last_posted_at": "2026-11-03T12:00:00.000Z"}, 3, id="closing leaves a post that bumps nothing"),
+    ],
+)
+async def test_when_a_recent_topic_changed_last(
+    forum: Discourse, server: respx.MockRouter, told: dict[str, Any], hours: int
+) -> None:
+    server["latest"].respond(json=page(listed(1, 2, **told)))
+    (one,) = await forum.recent(7, OPENED)
+    assert one.changed_at == OPENED + timedelta(hours=hours)
 
 
 async def test_a_reply_goes_into_its_topic(forum: Discourse, server: respx.MockRouter) -> None:
@@ -460,59 +455,3 @@ async def test_a_rate_limit_says_when_to_come_back(forum: Discourse, server: res
     with pytest.raises(TryLater) as fault:
         await forum.reply(77, HELLO)
     assert fault.value.after == 23
-
-
-async def test_a_new_topic_bears_its_external_id(forum: Discourse, server: respx.MockRouter) -> None:
-    assert await forum.create_topic("Sprint 13", HELLO, 7, "checkpoint:sprint-13") == 77
-    body = json.loads(server["posts"].calls.last.request.content)
-    assert (body["title"], body["raw"], body["category"]) == ("Sprint 13", "Hello", 7)
-    assert re.fullmatch(r"[\w-]{1,50}", body["external_id"])
-    assert server["external"].calls.last.request.url.path == f"/t/external_id/{body['external_id']}.json"
-
-
-async def test_two_external_ids_are_two_topics(forum: Discourse, server: respx.MockRouter) -> None:
-    for key in ("one", "two", "one"):
-        await forum.create_topic("Sprint 13", HELLO, 7, key)
-    first, second, third = (json.loads(call.request.content)["external_id"] for call in server["posts"].calls)
-    assert first == third != second
-
-
-@WAITS
-async def test_a_topic_that_waits_for_a_moderator_has_no_id(forum: Discourse, server: respx.MockRouter) -> None:
-    server["posts"].respond(json=ENQUEUED)
-    assert await forum.create_topic("Sprint 13", HELLO, 7, "k") is None
-
-
-@pytest.mark.parametrize(
-    ("status", "location"),
-    [
-        pytest.param(301, f"{SITE}/t/sprint-13/88.json?page=", id="an address with site and page"),
-        pytest.param(302, "/t/sprint-13/88.json", id="a path"),
-        pytest.param(301, "/forum/t/13/88", id="a slug of digits in a subfolder"),
-        pytest.param(301, "/t/88.json", id="no slug"),
-    ],
-)
-async def test_a_topic_that_stands_is_not_opened_again(
-    forum: Discourse, server: respx.MockRouter, status: int, location: str
-) -> None:
-    server["external"].respond(status, headers={"Location": location})
-    assert await forum.create_topic("Sprint 13", HELLO, 7, "k") == 88
-    assert not server["posts"].called
-
-
-@pytest.mark.parametrize(
-    ("status", "location"),
-    [
-        pytest.param(302, "/login", id="a redirect to the login page"),
-        pytest.param(302, None, id="a redirect to nowhere"),
-        pytest.param(403, None, id="a missing permission"),
-        pytest.param(200, None, id="no redirect at all", marks=WRONG),
-    ],
-)
-async def test_no_topic_is_opened_while_it_is_unsure_whether_one_stands(
-    forum: Discourse, server: respx.MockRouter, status: int, location: str | None
-) -> None:
-    server["external"].respond(status, headers={"Location": location} if location else {})
-    with pytest.raises(CannotAct, match=r"/t/external_id"):
-        await forum.create_topic("Sprint 13", HELLO, 7, "k")
-    assert not server["posts"].called

@@ -9,7 +9,7 @@ import pytest
 import respx
 
 from service.clients.github import GitHub, connect
-from service.contributions import Note
+from service.contributions import Listed, Note
 from service.errors import CannotAct, CraftyError, NotFound, TryLater
 from service.facts import Person
 
@@ -19,11 +19,13 @@ HOME = "/repos/open-craft/xblock-poll"
 CARLA = {"login": "carla", "type": "User"}
 BOB = {"login": "bob", "type": "User"}
 OPENED = datetime(2026, 11, 3, 8, 0, tzinfo=UTC)
+CHANGED = datetime(2026, 11, 3, 8, 30, tzinfo=UTC)
 ITEM: dict[str, Any] = {
     "number": 12,
     "title": "Fix the poll",
     "html_url": "https://github.com/open-craft/xblock-poll/pull/12",
     "created_at": "2026-11-03T08:00:00Z",
+    "updated_at": "2026-11-03T08:30:00Z",
     "user": CARLA,
     "author_association": "NONE",
     "draft": False,
@@ -170,7 +172,7 @@ async def test_a_key_of_something_else_is_not_found(github: GitHub, key: str) ->
 
 async def test_what_changed_lately_is_listed(github: GitHub, server: respx.MockRouter) -> None:
     since = datetime(2026, 11, 3, 8, 30, tzinfo=timezone(timedelta(hours=1)))
-    assert await github.recent("Open-Craft/xblock-poll".lower(), since) == ((KEY, OPENED_NOTE),)
+    assert await github.recent("Open-Craft/xblock-poll".lower(), since) == (Listed(KEY, OPENED_NOTE, CHANGED),)
     asked = server["issues"].calls.last.request.url.params
     assert (asked["state"], asked["sort"], asked["direction"]) == ("all", "updated", "desc")
     assert (asked["since"], asked["per_page"]) == ("2026-11-03T07:30:00Z", "100")

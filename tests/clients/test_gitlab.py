@@ -193,9 +193,9 @@ async def test_a_key_of_something_else_is_not_found(gitlab: GitLab, key: str) ->
 async def test_what_changed_lately_is_listed(gitlab: GitLab, server: respx.MockRouter) -> None:
     server["carla"].respond(json={"id": 7, "access_level": 40})
     since = datetime(2026, 11, 3, 8, 30, tzinfo=timezone(timedelta(hours=1)))
-    (first, opened), (second, reported) = await gitlab.recent("open-craft/tools/poll", since)
-    assert (first, second) == (KEY, KEY.replace("!", "#"))
-    assert (opened.kind, opened.is_member, reported.kind) == ("merge request", True, "issue")
+    first, second = await gitlab.recent("open-craft/tools/poll", since)
+    assert (first.key, second.key) == (KEY, KEY.replace("!", "#"))
+    assert (first.opened.kind, first.opened.is_member, second.opened.kind) == ("merge request", True, "issue")
     asked = server["issues"].calls.last.request.url.params
     assert (asked["state"], asked["order_by"], asked["confidential"]) == ("all", "updated_at", "false")
     assert asked["updated_after"] == "2026-11-03T07:30:00+00:00"

@@ -139,6 +139,18 @@ async def test_each_status_is_one_kind_of_error(
             "(Invalid channel)",
             id="Mattermost",
         ),
+        pytest.param(
+            '{"message":"Validation Failed","errors":[{"resource":"Issue","code":"missing"}]}',
+            "(resource: Issue; code: missing; Validation Failed)",
+            id="GitHub",
+        ),
+        pytest.param('{"message":{"note":["can\'t be blank"]}}', "(note: can't be blank)", id="GitLab's fields"),
+        pytest.param(
+            '{"error":"insufficient_scope","error_description":"The token lacks a scope."}',
+            "(The token lacks a scope)",
+            id="GitLab's tokens",
+        ),
+        pytest.param('{"code":401,"message":"scope does not match"}', "(scope does not match)", id="Atlassian's door"),
         pytest.param("<html>Bad</html>", "with 400.", id="a web page says nothing"),
         pytest.param('{"errors": 7}', "with 400.", id="nor does an unknown shape"),
         pytest.param("[" * 100_000, "with 400.", id="nor does a bottomless one"),
@@ -233,7 +245,6 @@ async def test_an_answer_of_another_shape_is_for_a_person(
     [
         pytest.param(b'{"id": 7', id="truncated JSON"),
         pytest.param(b"", id="nothing"),
-        pytest.param(b"upstream is busy", id="a proxy's words"),
     ],
 )
 async def test_an_answer_that_is_cut_off_is_asked_for_later(api: Api, server: respx.MockRouter, body: bytes) -> None:
@@ -247,6 +258,7 @@ async def test_an_answer_that_is_cut_off_is_asked_for_later(api: Api, server: re
     [
         pytest.param(b"<!DOCTYPE html><title>Log in</title>", id="a login page"),
         pytest.param(b"\n  <html></html>", id="a page after white space"),
+        pytest.param(b"\xef\xbb\xbf<html></html>", id="a page after a byte order mark"),
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "PUT", "POST"])
@@ -256,6 +268,21 @@ async def test_a_web_page_is_no_answer_though_nobody_would_read_it(
     server.route(method=method, path="/things").respond(200, content=body)
     with pytest.raises(NotSignedIn, match=f"^Jira answered {method} /things with a web page instead of JSON"):
         await api.send(method, "/things")
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "POST"])
+async def test_words_of_a_proxy_are_no_answer_though_nobody_would_read_them(
+    api: Api, server: respx.MockRouter, method: str
+) -> None:
+    server.route(method=method, path="/things").respond(200, text="upstream is busy")
+    with pytest.raises(TryLater, match=f"^Jira answered {method} /things with words that are no JSON"):
+        await api.send(method, "/things")
+
+
+@pytest.mark.parametrize("body", [b"", b"{}", b" []"], ids=["nothing", "an object", "a list"])
+async def test_what_is_answered_to_a_write_need_not_be_read(api: Api, server: respx.MockRouter, body: bytes) -> None:
+    server.put("/things").respond(200, content=body, headers={"Content-Type": "text/plain"})
+    assert (await api.send("PUT", "/things")).content == body
 
 
 @settings(max_examples=40, deadline=None)
@@ -385,12 +412,24 @@ async def test_a_fault_that_needs_a_person_is_not_repeated(api: Api, server: res
     assert route.call_count == 1
 
 
-async def test_a_redirect_tells_where_to(api: Api, server: respx.MockRouter) -> None:
-    server.get("/things").respond(302, headers={"Location": "https://login.example/?next=x"})
-    with pytest.raises(Moved) as moved:
-        await api.send("GET", "/things")
-    assert moved.value.location == "https://login.example/?next=x"
-    assert "login.example" not in str(moved.value)
+@pytest.mark.parametrize(
+    ("location", "said"),
+    [
+        pytest.param("https://login.example/in?next=x", "a redirect to https://login.example/in;", id="another host"),
+        pytest.param("/login.jsp#code=abc", "a redirect to /login.jsp;", id="a path"),
+        pytest.param(f"https://login.example/{TOKEN}", "a redirect to https://login.example/…;", id="our own secret"),
+        pytest.param("", "a redirect; check", id="nowhere"),
+    ],
+)
+@pytest.mark.parametrize("method", ["GET", "PUT", "POST"])
+async def test_a_redirect_is_not_followed_and_tells_where_to(
+    api: Api, server: respx.MockRouter, method: str, location: str, said: str
+) -> None:
+    server.route(method=method, path="/things").respond(302, headers={"Location": location})
+    with pytest.raises(Moved, match="check that the configured URL is the service's own") as moved:
+        await api.send(method, "/things")
+    assert said in str(moved.value)
+    assert len(server.calls) == 1
 
 
 @pytest.mark.parametrize(

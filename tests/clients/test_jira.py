@@ -10,6 +10,7 @@ import httpx
 import pytest
 import respx
 
+from service.clients._http import NotSignedIn
 from service.clients._jira_answers import KeyedComment
 from service.clients._jira_webhooks import Webhook, WebhookWish
 from service.clients.jira import Jira, connect
@@ -145,6 +146,81 @@ async def test_a_token_that_jira_does_not_know_is_for_a_person(
     server.get(f"{CENTER}/rest/api/2/myself").mock(answer)
     with pytest.raises(CannotAct, match="CRAFTY_JIRA_TOKEN"):
         await center.identify()
+
+
+VISITOR = pytest.mark.parametrize(
+    "told",
+    [
+        pytest.param({"X-Seraph-LoginReason": "AUTHENTICATED_FAILED"}, id="a token that the Cloud does not take"),
+        pytest.param({"X-Seraph-LoginReason": "OK, AUTHENTICATION_DENIED"}, id="a sign-in that asks for more"),
+        pytest.param({"X-AUSERNAME": "anonymous"}, id="anonymous on Data Center"),
+    ],
+)
+
+
+@VISITOR
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        pytest.param(200, None, id="nothing found"),
+        pytest.param(400, {"errorMessages": ["The value 'SE' does not exist for the field 'project'."]}, id="refused"),
+        pytest.param(404, {"errorMessages": ["Issue does not exist or you do not have permission."]}, id="not there"),
+    ],
+)
+async def test_what_is_answered_to_a_visitor_is_no_answer(
+    either: tuple[Jira, str, str], server: respx.MockRouter, told: dict[str, str], status: int, body: Any
+) -> None:
+    jira, _, root = either
+    server.post(url__startswith=f"{root}/search").respond(status, json=body or first_page(root, []), headers=told)
+    with pytest.raises(NotSignedIn, match=r"anonymous visitor; check CRAFTY_JIRA_.*TOKEN"):
+        await found(jira, "project = SE")
+
+
+@VISITOR
+async def test_a_server_that_fails_is_not_taken_for_one_that_does_not_know_us(
+    center: Jira, server: respx.MockRouter, told: dict[str, str]
+) -> None:
+    server.get(f"{CENTER}/rest/api/2/issue/SE-1").respond(500, headers=told)
+    with pytest.raises(TryLater):
+        await center.ticket("SE-1")
+
+
+@VISITOR
+async def test_a_visitor_may_ask_which_kind_of_jira_it_is(
+    either: tuple[Jira, str, str], server: respx.MockRouter, told: dict[str, str]
+) -> None:
+    jira, site, _ = either
+    server.get(f"{site}/rest/api/2/serverInfo").respond(json={"deploymentType": "Cloud"}, headers=told)
+    assert await jira.is_cloud()
+
+
+@pytest.mark.parametrize("told", [{"X-Seraph-LoginReason": "OK"}, {"X-AUSERNAME": "ann"}, {}], ids=str)
+async def test_whoever_is_known_gets_answers(center: Jira, server: respx.MockRouter, told: dict[str, str]) -> None:
+    server.get(f"{CENTER}/rest/api/2/issue/SE-1").respond(json=issue(), headers=told)
+    assert (await center.ticket("SE-1")).key == "SE-1"
+
+
+async def test_a_scoped_token_goes_to_an_address_of_its_own_and_links_lead_to_the_site(
+    server: respx.MockRouter,
+) -> None:
+    door = "https://api.atlassian.com/ex/jira/11223344-a1b2-3b33-c444-def123456789"
+    jira = connect("cloud", CLOUD, "bot@x.example", "t0ken", api_url=f"{door}/")
+    server.get(f"{door}/rest/api/3/issue/SE-1").respond(json=issue())
+    server.post(f"{door}/rest/api/3/search/jql").respond(json={"issues": [issue("SE-2")], "isLast": True})
+    server.get(f"{door}/rest/agile/1.0/sprint/36").respond(json={"id": 36, "name": "Sprint 11", "state": "closed"})
+    tickets = [await jira.ticket("SE-1"), *await found(jira, "project = SE")]
+    assert [ticket.url for ticket in tickets] == [f"{CLOUD}/browse/SE-1", f"{CLOUD}/browse/SE-2"]
+    assert (await jira.sprint(36)).id == 36
+    await jira.aclose()
+
+
+@pytest.mark.parametrize("name", [None, "", "  ", "\u200b\u2060", "\t\n"], ids=ascii)
+async def test_an_account_whose_name_nobody_can_see_goes_by_its_id(
+    cloud: Jira, server: respx.MockRouter, name: str | None
+) -> None:
+    user = {**CLOUD_USER, "displayName": name} if name is not None else {"accountId": ANN.jira}
+    server.get(f"{CLOUD}/rest/api/3/myself").respond(json=user)
+    assert (await cloud.identify()).name == ANN.jira
 
 
 async def test_errors_hide_both_forms_of_the_clouds_credential(cloud: Jira, server: respx.MockRouter) -> None:
@@ -475,10 +551,14 @@ async def test_the_cloud_has_three_ways_to_end(cloud: Jira, server: respx.MockRo
     assert route.call_count == 1
 
 
-async def test_the_cloud_can_t_send_us_in_circles(cloud: Jira, server: respx.MockRouter) -> None:
-    server.post(f"{CLOUD}/rest/api/3/search/jql").respond(json={"issues": [], "nextPageToken": "abc"})
+@pytest.mark.parametrize("tokens", ["aa", "aba", "abcb"], ids=["at once", "by way of another", "later on"])
+async def test_the_cloud_can_t_send_us_in_circles(cloud: Jira, server: respx.MockRouter, tokens: str) -> None:
+    route = server.post(f"{CLOUD}/rest/api/3/search/jql").mock(
+        side_effect=[httpx.Response(200, json={"issues": [], "nextPageToken": token}) for token in tokens]
+    )
     with pytest.raises(CannotAct, match="again and again"):
         await found(cloud, "project = SE")
+    assert route.call_count == len(tokens)
 
 
 async def test_data_center_is_searched_by_what_it_really_sent(center: Jira, server: respx.MockRouter) -> None:
@@ -497,6 +577,17 @@ async def test_data_center_ends_with_an_empty_page_whatever_its_total(center: Ji
     pages = [{"total": 9, "issues": [issue()]}, {"total": 9, "issues": []}]
     server.post(f"{CENTER}/rest/api/2/search").mock(side_effect=[httpx.Response(200, json=page) for page in pages])
     assert len(await found(center, "project = SE")) == 1
+
+
+async def test_a_cache_can_t_make_us_miss_what_follows_a_page(
+    either: tuple[Jira, str, str], server: respx.MockRouter
+) -> None:
+    jira, site, _ = either
+    page = {"isLast": False, "values": [{"id": 37, "name": "Sprint 12", "state": "active"}]}
+    route = server.get(f"{site}/rest/agile/1.0/board/12/sprint").respond(json=page)
+    with pytest.raises(CannotAct, match="the same page of a list again and again"):
+        await jira.sprints(12)
+    assert route.call_count == 2
 
 
 async def test_what_was_not_asked_for_stays_unknown(either: tuple[Jira, str, str], server: respx.MockRouter) -> None:
@@ -567,11 +658,22 @@ async def test_a_search_that_is_gone_names_the_setting_to_check(center: Jira, se
         await found(center, "project = SE")
 
 
-async def test_an_error_on_a_later_page_is_not_an_end(cloud: Jira, server: respx.MockRouter) -> None:
-    first = httpx.Response(200, json={"issues": [issue()], "nextPageToken": "abc"})
-    server.post(f"{CLOUD}/rest/api/3/search/jql").mock(side_effect=[first, httpx.Response(500)])
-    with pytest.raises(TryLater):
-        await found(cloud, "project = SE")
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        pytest.param(500, TryLater, id="a server error"),
+        pytest.param(401, NotSignedIn, id="a token that expires just then"),
+        pytest.param(410, CannotAct, id="a search that is taken away just then"),
+    ],
+)
+async def test_an_error_on_a_later_page_is_not_an_end(
+    either: tuple[Jira, str, str], server: respx.MockRouter, status: int, kind: type[CraftyError]
+) -> None:
+    jira, _, root = either
+    first = httpx.Response(200, json=first_page(root, [issue()], more=True))
+    server.post(url__startswith=f"{root}/search").mock(side_effect=[first, httpx.Response(status)])
+    with pytest.raises(kind):
+        await found(jira, "project = SE")
 
 
 @pytest.mark.parametrize(

@@ -76,6 +76,19 @@ async def test_a_deactivated_user_would_read_nothing(chat: Mattermost, server: r
     assert not server["posts"].called
 
 
+@pytest.mark.parametrize(
+    ("hours", "asked"), [pytest.param(23.9, 1, id="within a day"), pytest.param(24, 2, id="a day")]
+)
+async def test_who_gets_messages_is_asked_for_once_a_day(server: respx.MockRouter, hours: float, asked: int) -> None:
+    direct = server.post("/channels/direct").respond(201, json={"id": "d1r", "type": "D"})
+    moments = iter([0.0, hours * 3600])
+    chat = connect(SITE, "b0t-t0ken", seconds=lambda: next(moments))
+    for key in ("first", "second"):
+        await chat.direct_message("sam", HELLO, key=key)
+    await chat.aclose()
+    assert (direct.call_count, server["sam"].call_count) == (1, asked)
+
+
 async def test_a_direct_message_goes_into_the_channel_of_the_two(chat: Mattermost, server: respx.MockRouter) -> None:
     direct = server.post("/channels/direct", json=[BOT["id"], SAM["id"]]).respond(201, json={"id": "d1r", "type": "D"})
     assert await chat.direct_message("sam", HELLO, "Asia/Kolkata", key="rule:SE-1:sprint") == POST["id"]

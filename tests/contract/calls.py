@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -25,6 +26,7 @@ from service.demo._jira_fields import (
 )
 from service.demo._jira_site import Flavour
 from service.demo.mattermost import MattermostStandIn
+from service.errors import NotFound
 from service.facts import Person, Ticket
 from service.jira_shapes import FieldMap
 from service.texts import Message, paragraph
@@ -75,20 +77,16 @@ async def _create_ticket(one: Jira) -> None:
     )
 
 
-async def _create_topic(one: Discourse) -> None:
-    for _ in range(2):
-        await one.create_topic("A title that nobody has yet", LONG, 7, KEY)
-
-
 async def _post(one: Mattermost) -> None:
     root = await one.post("serenity", LONG, key=KEY)
     await one.post("serenity", LONG, key="another", root_id=root, is_retry=True)
 
 
-async def _topic(one: Discourse) -> None:
-    """A topic of a category, and a private message."""
-    await one.topic(11)
-    await one.topic(12)
+async def _notes(one: Discourse) -> None:
+    """Of a topic of a category, and of a private message."""
+    await one.notes("topic:11")
+    with suppress(NotFound):
+        await one.notes("topic:12")
 
 
 async def _change_webhook(one: Jira) -> None:
@@ -127,11 +125,9 @@ JIRA: dict[str, Call] = {
 }
 DISCOURSE: dict[str, Call] = {
     "identify": lambda one: one.identify(),
-    "topic": _topic,
-    "notes": lambda one: one.notes("topic:11"),
+    "notes": _notes,
     "recent": lambda one: one.recent(7, NOW),
     "reply": lambda one: one.reply(11, LONG, post=1, is_retry=True),
-    "create_topic": _create_topic,
 }
 MATTERMOST: dict[str, Call] = {
     "identify": lambda one: one.identify(),

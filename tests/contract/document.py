@@ -21,7 +21,7 @@ Json = dict[str, Any]
 FOLDER = Path(__file__).parents[3] / "shared" / "openapi"
 _AS_IT_IS, _CLOSED = "urn:as-it-is", "urn:closed"
 _PARAMETER = re.compile(r"\\{\w+\\}")
-_CONTEXT = re.compile(r"^/\w+(?=/rest/)")
+_CONTEXT = re.compile(r"^(?:/[\w-]+)+?(?=/rest/)")
 _WRITTEN = {"integer": re.compile(r"-?[0-9]+"), "boolean": re.compile(r"true|false")}
 _NAMES = {
     "/rest/api/": "jira-platform-v3",
@@ -210,7 +210,7 @@ def _closed(part: Any) -> Any:
 
 
 def path_of(request: httpx.Request) -> str:
-    """The path without the context path that a Jira Data Center may have."""
+    """The path without what comes before a Jira's own: a context path, or the Cloud's name for the site."""
     return _CONTEXT.sub("", request.url.path)
 
 

@@ -40,7 +40,6 @@ GAPS: dict[tuple[str, str], str] = {
     ("GET /t/{id}/posts.json", "request.query.post_ids[]"): _CHOSEN,
     ("GET /t/{id}/posts.json", "request.query.include_raw"): _RAW,
     ("GET /t/{id}/posts.json", "answer.body.post_stream.posts.reply_to_post_number"): _NUMBERED,
-    ("GET /t/external_id/{external_id}.json", "answer.status.302"): "302 (API.md, 4.3), where the document says 301",
     ("POST /posts.json", "answer.body.reply_to_post_number"): _NUMBERED,
     (
         "GET /rest/agile/1.0/board/{boardId}/sprint",

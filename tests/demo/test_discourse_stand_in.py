@@ -343,7 +343,7 @@ async def test_recent_topics_come_with_the_opening_that_a_reading_tells(world: W
     topics.append(await forum.open_topic("mo", "How we install it", "First", 7))
 
     async with crafty(forum) as client:
-        found = dict(await client.recent(7, clock()))
+        found = {one.key: one.opened for one in await client.recent(7, clock())}
         read = [(await client.notes(f"topic:{topic.id}"))[0] for topic in topics]
 
     assert found == {f"topic:{topic.id}": note for topic, note in zip(topics, read, strict=True)}

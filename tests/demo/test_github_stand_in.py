@@ -124,11 +124,11 @@ async def test_pull_requests_and_issues_share_their_numbers(world: World, clock:
 
     recent = await world.client.recent(PLACE, datetime(2026, 11, 3, tzinfo=UTC))
 
-    assert [(key, note.title, note.kind) for key, note in recent] == [
+    assert [(one.key, one.opened.title, one.opened.kind) for one in recent] == [
         (f"github:{PLACE}#2", "It does not count", "issue"),
         (f"github:{PLACE}#1", "Fix the poll", "pull request"),
     ]
-    assert {note for _, note in recent} == world.heard()
+    assert {one.opened for one in recent} == world.heard()
 
 
 @pytest.mark.parametrize(("minutes", "found"), [(-1, 1), (0, 1), (1, 0)])
