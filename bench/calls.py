@@ -17,8 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.demo.stage import Scenery, Stage, stage
 
-MOST_CALLS = 200
-"""A guard against falling back; the goal is 60."""
+MOST_CALLS = 60
 
 WEBHOOKS = 1000
 SEED = 5

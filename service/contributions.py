@@ -58,6 +58,14 @@ class Note(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         )
 
 
+class Listed(msgspec.Struct, frozen=True):
+    """A contribution in the list of its place. opened: the note of its opening; changed_at: when it changed last."""
+
+    key: str
+    opened: Note
+    changed_at: datetime
+
+
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """What somebody wrote to a contribution, as in the note that tells of it."""
 
@@ -78,7 +86,8 @@ class Contribution(Partial):
     issue), `topic:123`, or a ticket's key; place: always known, the repository in lower case, the forum category's
     number or the Jira project's key; author, is_member, is_bot, groups: as in the note that it was opened by;
     waiting_since: since when it is open for an answer, a draft's clock starts when it is ready; closed_at, closed_by:
-    None while it is open; answers: oldest first; ticket: the internal ticket made for it, None while there is none.
+    None while it is open; answers: oldest first; ticket: the internal ticket made for it, None while there is none;
+    changed_at: when anything about it changed last, known only from a list.
     """
 
     key: str
@@ -97,6 +106,7 @@ class Contribution(Partial):
     closed_by: Person | None = ABSENT
     answers: tuple[Answer, ...] = ABSENT
     ticket: str | None = ABSENT
+    changed_at: datetime = ABSENT
 
 
 def contribution_from(key: str, place: str | int, notes: Iterable[Note]) -> Contribution:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Protocol
 
 import msgspec
 
-from service.contributions import Contribution, Note, contribution_from, notes_of
+from service.contributions import Contribution, Listed, Note, contribution_from, notes_of
 from service.engine import Rulebook, cell_of
 from service.errors import CannotAct, NotFound, NotSignedInError, TryLater
 from service.facts import Cell, Person, Sprint, Sprints, Team, Ticket
@@ -20,6 +20,8 @@ from service.situation import Situation
 
 EPIC_SECONDS = 600
 SPRINTS_SECONDS = 60
+TOLD_LATELY = timedelta(minutes=10)
+"""How long a look trusts what webhooks told of a contribution, instead of reading it."""
 
 _SPRINTS = msgspec.json.Decoder(tuple[Sprint, ...])
 _OWNER = msgspec.json.Decoder(Person | None)
@@ -43,7 +45,7 @@ class ContributionReader(Protocol):
 
     async def identify(self) -> Person: ...
     async def notes(self, key: str) -> tuple[Note, ...]: ...
-    async def recent(self, place: Any, since: datetime) -> tuple[tuple[str, Note], ...]: ...
+    async def recent(self, place: Any, since: datetime) -> tuple[Listed, ...]: ...
 
 
 Readers = Mapping[str, ContributionReader]
@@ -59,13 +61,13 @@ class Gatherer:
         self._team = team
         self._ledger = ledger
 
-    async def situation(self, rule: Rule, subject: str, book: Rulebook) -> Situation:
-        """All that `rule`, as `book` sets it, needs to know of the ticket or contribution `subject`.
+    async def situation(self, rule: Rule, subject: str, book: Rulebook, now: datetime) -> Situation:
+        """All that `rule`, as `book` sets it, needs to know of the ticket or contribution `subject` at that instant.
 
         Raises TryLater as long as the site's fields are not found out: a missing field would look like an empty one.
         """
         if not is_issue_key(subject) and not subject.isdecimal():
-            return await around(self._ledger, self._team, rule, await self._contribution(subject), book)
+            return await around(self._ledger, self._team, rule, await self._contribution(subject, now), book)
         jira = await self.jira()
         ticket = await jira.ticket(subject)
         if rule.subject is Contribution:
@@ -81,23 +83,28 @@ class Gatherer:
             commitments=await self._ledger.commitments(ticket.key),
         )
 
-    async def _contribution(self, key: str) -> Contribution:
-        """What webhooks told and what can be read now; without a reader, what webhooks told.
+    async def _contribution(self, key: str, now: datetime) -> Contribution:
+        """What webhooks told and what can be read now; only what they told where they did so a moment ago.
 
-        What is read is not kept: a draft that is ready by now, without a webhook, would stay a draft for sweeps.
+        What is read is not kept: a draft that is ready by now, without a webhook, would stay a draft for sweeps. But it
+        shows whether webhooks told all; where they did not, the contribution is read each time from then on.
         """
-        reader = self._readers.get(key.partition(":")[0])
-        found = await self._ledger.contribution(key, *(await reader.notes(key) if reader else ()))
-        if found is None:
+        kept, reader = await self._ledger.kept(key), self._readers.get(key.partition(":")[0])
+        if kept is None:
             raise NotFound(f"nothing is known of {key}")
-        return found
+        if reader is None or kept.was_told(since=now - TOLD_LATELY):
+            return kept.with_notes()
+        read = await reader.notes(key)
+        if kept.lacks(read):
+            await self._ledger.doubt(key)
+        return kept.with_notes(*read)
 
     async def _contributed_ticket(self, ticket: Ticket) -> Contribution:
         """The ticket tells of itself; its place is kept, under which notes of our own are found again."""
         notes = notes_of(ticket)
         await self._ledger.keep_notes(Contributed(key=ticket.key, place=ticket.project))
-        kept = await self._ledger.contribution(ticket.key, *notes)
-        return kept or contribution_from(ticket.key, ticket.project, notes)
+        kept = await self._ledger.kept(ticket.key)
+        return kept.with_notes(*notes) if kept else contribution_from(ticket.key, ticket.project, notes)
 
     async def jira(self) -> JiraReader:
         """Jira, with its fields known."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
@@ -21,15 +21,16 @@ from service.effects import Done, Effects, Order
 from service.engine import Decision, cell_of, evaluate
 from service.errors import CannotAct, NotFound, NotSignedInError, RedisAway, TryLater
 from service.events import Due
-from service.facts import Person, Said, Team, Ticket
+from service.facts import Cell, Person, Said, Team, Ticket
 from service.gather import Gatherer
 from service.jira_shapes import is_issue_key
-from service.ledger import Case, Effect, Entry, Ledger, Site
+from service.ledger import FORMAT, Case, Effect, Entry, Ledger, Site
 from service.pings import Pings
-from service.queue import PERIODIC, Queue, Result, Work, look_again, next_look, of_line, perform
+from service.queue import PERIODIC, Queue, Result, Work, look_again, look_key, next_look, of_line, perform
 from service.rounds import Rounds
+from service.rules._base import Rule
 from service.situation import Situation
-from service.sweeps import EVERY, GRACE, Sweeper, stamp_of
+from service.sweeps import EVERY, GRACE, Sweeper, seen_by
 from service.texts import Item
 
 log = structlog.get_logger()
@@ -42,11 +43,15 @@ WORK_SECONDS: Final = 50
 FINISH_SECONDS: Final = 50
 # Looks only read and decide on what is true then: they come back for as long as it takes.
 _GIVEN_UP: Final = frozenset({"perform", "digest"})
+SOONEST: Final = timedelta(seconds=10)
+"""After what time something is looked at again at the earliest, whatever moment it asks for."""
+
 SITE_IS_FRESH: Final = timedelta(hours=24)
 SITE_IS_MENDED: Final = timedelta(hours=1)
 
 _OWN_ACCOUNTS: Final = ("discourse_bot", "github_bot", "gitlab_bot")
 _OFF: Final = "the rule is not on any more, so nothing was done"
+_FOREIGN: Final = "another version of Crafty stored this, so it is left to one that can read it"
 _WOULD: Final = {
     "comment": "comment on {}",
     "edit_comment": "edit the comment on {}",
@@ -68,10 +73,6 @@ _WOULD: Final = {
 
 _ACTION: Final = msgspec.json.Decoder(Action)
 _ITEM: Final = msgspec.json.Decoder(Item)
-
-
-class RuleFailed(Exception):
-    """A rule raised an exception: a bug to report, not something to try again."""
 
 
 @dataclass(frozen=True)
@@ -113,16 +114,16 @@ class Jobs:
     async def _result(self, work: Work) -> Result:
         try:
             async with asyncio.timeout(WORK_SECONDS):
+                if work.format > FORMAT or work.kind not in self._kinds():
+                    return self._later(work, _FOREIGN, timedelta(0))
                 await self.current.at(work.version)
                 return await self._kinds()[work.kind](work)
         except NotFound as gone:
             return self._gone(work, f"{gone}")
         except CannotAct as refusal:
             return await self._refused(work, refusal)
-        except (TryLater, RedisAway, TimeoutError) as fault:
-            at_least = fault.after or 0 if isinstance(fault, TryLater) else 0
-            reason = f"{fault}" or f"it took longer than {WORK_SECONDS} seconds"
-            return self._later(work, reason, timedelta(seconds=at_least))
+        except (TryLater, RedisAway, TimeoutError, msgspec.ValidationError) as fault:
+            return self._later(work, *_passing(fault))
         except Exception as error:
             log.exception("work.failed", kind=work.kind)
             return self._failed(work, f"unexpected {type(error).__name__}")
@@ -143,9 +144,10 @@ class Jobs:
         book = self.current.book
         rule = book.rule(work.rule)
         if rule is None:
-            return self._later(work, f"this version knows no rule {work.rule}", LONGEST_WAIT)
-        situation = await self.gatherer.situation(rule, work.subject, book)
-        now, key = self.clock(), situation.subject.key
+            return self._without_rule(work)
+        now = self.clock()
+        situation = await self.gatherer.situation(rule, work.subject, book, now)
+        key = situation.subject.key
         if key != work.subject:
             moved = self._effect(work, "skipped", f"{work.subject} is {key} now, so Crafty looks there")
             return Result(ending="done", entries=[moved], wishes=[look_again(work.rule, key, now)], moved=key)
@@ -154,12 +156,13 @@ class Jobs:
         if not decisions:
             return Result(ending="done")
         setting = book.setting(work.rule, decisions[0].cell)
-        seen = stamp_of(situation.subject, situation.sprints, setting)
+        seen = seen_by(situation, setting, now)
         return msgspec.structs.replace(self._decided(work, decisions[0], situation, now), looked=seen)
 
     def _decided(self, work: Work, decision: Decision, situation: Situation, now: datetime) -> Result:
+        """A rule that fails is given up for this subject; sweeps let that be until something of it changes."""
         if decision.error:
-            raise RuleFailed(decision.error)
+            return self._failed(work, decision.reason)
         refused = situation.refused
         wanted = [
             action
@@ -169,7 +172,7 @@ class Jobs:
         again = next_look(decision.actions)
         result = Result(
             ending="waiting" if again else "done",
-            due=again,
+            due=again and max(again, now + SOONEST),
             entries=[
                 Entry(at=now, subject=subject, stage="look", decisions=(decision,)) for subject in _filed(situation)
             ],
@@ -179,8 +182,13 @@ class Jobs:
         wishes = [perform(one, work.rule, work.subject, now) for one in wanted]
         return msgspec.structs.replace(result, wishes=wishes)
 
+    def _without_rule(self, work: Work) -> Result:
+        return self._later(work, f"this version knows no rule {work.rule}", timedelta(0))
+
     async def _perform(self, work: Work) -> Result:
         now = self.clock()
+        if self.current.book.rule(work.rule) is None:
+            return self._without_rule(work)
         action = _ACTION.decode(work.payload)
         if not await self._is_on(work.rule, work.subject):
             return Result(ending="done", entries=[self._effect(work, "skipped", _OFF)])
@@ -192,6 +200,10 @@ class Jobs:
 
     async def _do(self, work: Work, action: Action, now: datetime) -> Result:
         is_old = work.was_held or now - work.wanted > FRESH
+        if is_old and isinstance(action, Notify) and not action.after:
+            until = await self._caught_up([(work.rule, work.subject)], now)
+            if until:
+                return self._catching_up(until)
         if is_old and not await self._still_holds(work, action):
             stale = self._effect(work, "skipped", "it waited too long, so Crafty looks at the ticket again first")
             return Result(ending="done", entries=[stale], wishes=[look_again(work.rule, work.subject, now)])
@@ -213,15 +225,36 @@ class Jobs:
         reason = f"it is not {person.name}'s working time; it waits until then"
         return Result(ending="held", due=until, entries=[self._effect(work, "held", reason)])
 
+    def _catching_up(self, until: datetime) -> Result:
+        return Result(ending="held", due=until, error="waits until Crafty has seen what it may have missed")
+
+    async def _caught_up(self, asked: Iterable[tuple[str, str]], now: datetime) -> datetime | None:
+        """When to ask again whether these rules still ask for something about these subjects; None where that is known.
+
+        A sweep, a look or a comment that is due or under way may end it, as when no webhook could come for a while.
+        """
+        keys: set[str] = set()
+        for rule, subject in asked:
+            cell = await self._cell_of(self.current.book.rule(rule), subject)
+            keys |= {look_key(rule, subject), *([f"sweep:{cell.name}"] if cell else [])}
+            if await self.ledger.is_writing(rule, subject):
+                return now + SOONEST
+        at_hand = await self.ledger.at_hand(keys, now)
+        return at_hand and at_hand + SOONEST
+
     async def _is_on(self, rule: str, subject: str) -> bool:
         """Whether the rule may act on that subject at this moment."""
         known = self.current.book.rule(rule)
         if known is None:
             return True
-        is_ticket = is_issue_key(subject) and known.subject is not Contribution
-        about = Ticket(key=subject) if is_ticket else await self.ledger.contribution(subject)
-        cell = cell_of(about, self.team) if about else None
+        cell = await self._cell_of(known, subject)
         return self.current.book.setting(rule, cell.name if cell else "").mode == "on"
+
+    async def _cell_of(self, rule: Rule | None, subject: str) -> Cell | None:
+        """The cell whose setting of the rule counts for that subject."""
+        is_ticket = is_issue_key(subject) and (rule is None or rule.subject is not Contribution)
+        about = Ticket(key=subject) if is_ticket else await self.ledger.contribution(subject)
+        return cell_of(about, self.team) if about else None
 
     async def _still_holds(self, work: Work, action: Action) -> bool:
         """A message that waited long is still wanted where it tells of a deed, or while the rule's comment asks.
@@ -254,6 +287,10 @@ class Jobs:
 
     async def _send(self, work: Work, digest: Digest, lines: Mapping[str, str]) -> Result:
         now = self.clock()
+        asked = [(rule, subject) for rule, subject, deed in map(of_line, lines) if not deed]
+        until = await self._caught_up(asked, now)
+        if until:
+            return self._catching_up(until)
         true = [name for name in lines if await self._is_still_asked(name)]
         if not true:
             nothing = self._effect(work, "skipped", "nothing in it is asked for any more")
@@ -283,6 +320,7 @@ class Jobs:
         if cell is None:
             return Result(ending="done")
         now = self.clock()
+        await self.ledger.totals(now)
         swept = await self.sweeper.sweep(cell, now)
         until = now - GRACE
         return Result(ending="waiting", due=swept.again, wishes=swept.wishes, swept=until, missed=swept.missed)
@@ -408,6 +446,14 @@ def _action_of(work: Work) -> Action | None:
         return _ACTION.decode(work.payload) if work.kind in {"perform", "digest"} else None
     except msgspec.DecodeError:
         return None
+
+
+def _passing(fault: Exception) -> tuple[str, timedelta]:
+    """What is wrong for now, and after what time at least another try may find it mended."""
+    if isinstance(fault, msgspec.ValidationError):
+        return _FOREIGN, timedelta(0)
+    at_least = fault.after or 0 if isinstance(fault, TryLater) else 0
+    return f"{fault}" or f"it took longer than {WORK_SECONDS} seconds", timedelta(seconds=at_least)
 
 
 def _backoff(tries: int) -> timedelta:

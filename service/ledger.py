@@ -24,10 +24,18 @@ from service.situation import Told
 from service.tuning import Tuning
 
 PREFIX: Final = "crafty:"
+FORMAT: Final = 1
+"""The format that this version writes; it reads the one before too. See migrations."""
+
+COUNTED_HOURS: Final = 72
+"""For how long it is kept how often things happened in an hour."""
+
+TAKEN_OVER: Final = "a newer version of Crafty has taken over; this one waits until it is replaced"
 
 
 _MONTHS: Final = 120 * 86_400
 _OVER_A_YEAR: Final = 400 * 86_400
+_DOUBTED: Final = "doubted"
 _BATCH: Final = 200
 _TOLD: Final = 40
 """How many lines of a timeline are searched for the latest decision of each rule."""
@@ -41,7 +49,8 @@ def kept_as(rule: str, mode: Mode) -> str:
 def script(name: str) -> str:
     """The Lua script of that name, with what all of them share."""
     folder = files("service") / "scripts"
-    return (folder / "_shared.lua").read_text() + (folder / f"{name}.lua").read_text()
+    shared = f"local FORMAT = {FORMAT}\n" + (folder / "_shared.lua").read_text()
+    return shared + (folder / f"{name}.lua").read_text()
 
 
 @asynccontextmanager
@@ -50,6 +59,8 @@ async def redis_or_away() -> AsyncIterator[None]:
     try:
         yield
     except (RedisError, OSError) as error:
+        if str(error).startswith("NEWER"):
+            raise RedisAway(TAKEN_OVER) from error
         raise RedisAway(f"Redis can't be used at the moment ({type(error).__name__})") from error
 
 
@@ -89,6 +100,34 @@ class Contributed(msgspec.Struct, frozen=True, kw_only=True):
         """The same as the fields that are stored."""
         named = {note.name: msgspec.json.encode(note).decode() for note in self.notes}
         return named if self.place is None else {**named, "place": msgspec.json.encode(self.place).decode()}
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of a contribution: its notes by their names.
+
+    place: as in Contribution; is_doubted: whether webhooks left something of it untold before.
+    """
+
+    key: str
+    place: str | int
+    notes: dict[str, Note]
+    is_doubted: bool = False
+
+    def with_notes(self, *more: Note) -> Contribution:
+        """The contribution that these notes and some more tell of."""
+        notes = dict(self.notes)
+        for note in more:
+            notes[note.name] = note.beside(notes[note.name]) if note.name in notes else note
+        return contribution_from(self.key, self.place, notes.values())
+
+    def was_told(self, since: datetime) -> bool:
+        """Whether webhooks, which were right up to now, have told of it since that instant."""
+        has_begun = not self.is_doubted and "opened" in self.notes
+        return has_begun and any(note.at >= since for note in self.notes.values())
+
+    def lacks(self, notes: Iterable[Note]) -> bool:
+        """Whether one of these notes is not among them."""
+        return any(note.name not in self.notes for note in notes)
 
 
 class Effect(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,10 +180,14 @@ class Site(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Standing(msgspec.Struct, frozen=True, kw_only=True):
-    """How far a rule is with a subject. next_look: when it looks next, as far as that is planned."""
+    """How far a rule is with a subject.
+
+    seen: what its last look saw, as sweeps store it; next_look: when it looks next, as far as that is planned.
+    """
 
     said: Said | None
     done: frozenset[str]
+    seen: str | None
     next_look: datetime | None
 
 
@@ -154,11 +197,7 @@ class Ledger:
     def __init__(self, redis: Redis) -> None:
         self._redis: Any = redis  # redis-py types each answer as awaitable or not, whatever the client
         self._may_ping = redis.register_script(script("ping"))
-
-    async def ping(self) -> None:
-        """Whether Redis answers."""
-        async with redis_or_away():
-            await self._redis.ping()
+        self._total = redis.register_script(script("total"))
 
     async def case(self, rule: str, subject: str) -> Case | None:
         """What the rule's comment on a subject says, None where it wrote none."""
@@ -169,6 +208,15 @@ class Ledger:
         async with redis_or_away():
             key: bytes | None = await self._redis.hget(f"{PREFIX}case:{rule}:{subject}", "writing")
             return key is not None and bool(await self._redis.exists(f"{PREFIX}work:{key.decode()}"))
+
+    async def at_hand(self, keys: Iterable[str], now: datetime) -> datetime | None:
+        """When the last of this work may be done that is due, under way, or tried again; None where none of it is."""
+        async with redis_or_away(), self._redis.pipeline(transaction=False) as pipe:
+            for key in keys:
+                pipe.hmget(f"{PREFIX}work:{key}", "state", "not_before").zscore(f"{PREFIX}due", key)
+            found = await pipe.execute()
+        moments = (_at_hand(record, due, now) for record, due in zip(found[::2], found[1::2], strict=True))
+        return max(filter(None, moments), default=None)
 
     async def said(self, rule: str, subject: str) -> Said | None:
         """The same, as rules are told of it."""
@@ -195,24 +243,37 @@ class Ledger:
                 latest.setdefault(one.rule, told)
         return tuple(latest.values())
 
-    async def contribution(self, key: str, *more: Note) -> Contribution | None:
-        """What is known of a contribution, with these notes added to it; None where nothing is."""
+    async def kept(self, key: str) -> Kept | None:
+        """What is kept of a contribution; None where nothing is."""
         raw = await self._hash(f"contribution:{key}")
         if "place" not in raw:
             return None
         place = msgspec.json.decode(raw.pop("place"), type=str | int)
+        is_doubted = raw.pop(_DOUBTED, "") != ""
         notes = {name: msgspec.json.decode(value, type=Note) for name, value in raw.items()}
-        for note in more:
-            notes[note.name] = note.beside(notes[note.name]) if note.name in notes else note
-        return contribution_from(key, place, notes.values())
+        return Kept(key=key, place=place, notes=notes, is_doubted=is_doubted)
 
-    async def keep_notes(self, noted: Contributed) -> None:
-        """Adds what is newly known of a contribution; a note that is there already stays as it is."""
+    async def contribution(self, key: str) -> Contribution | None:
+        """What is known of a contribution; None where nothing is."""
+        kept = await self.kept(key)
+        return kept.with_notes() if kept else None
+
+    async def keep_notes(self, noted: Contributed) -> bool:
+        """Adds what is newly known of a contribution, and tells whether any of it is new.
+
+        A note that is there already stays as it is.
+        """
         async with redis_or_away(), self._redis.pipeline(transaction=True) as pipe:
             for name, value in noted.fields().items():
                 pipe.hsetnx(f"{PREFIX}contribution:{noted.key}", name, value)
             pipe.expire(f"{PREFIX}contribution:{noted.key}", _OVER_A_YEAR)
-            await pipe.execute()
+            *are_new, _ = await pipe.execute()
+        return any(are_new)
+
+    async def doubt(self, key: str) -> None:
+        """From now on webhooks alone are not trusted to tell all of that contribution."""
+        async with redis_or_away():
+            await self._redis.hset(f"{PREFIX}contribution:{key}", _DOUBTED, "1")
 
     async def commitments(self, ticket: str) -> dict[int, Commitment]:
         """A ticket's lines in the spillover ledger, by sprint."""
@@ -280,6 +341,14 @@ class Ledger:
         async with redis_or_away():
             return bool(await self._may_ping(args=[person, day.isoformat(), about, budget]))
 
+    async def pings(self, days: Sequence[tuple[str, date]]) -> list[int]:
+        """How many pings each of these people, by their id, had on that day of theirs."""
+        async with redis_or_away(), self._redis.pipeline(transaction=False) as pipe:
+            for person, day in days:
+                pipe.scard(f"{PREFIX}pings:{person}:{day.isoformat()}")
+            found: list[int] = await pipe.execute()
+        return found
+
     async def sprints_seen(self, cell: str) -> tuple[Sprint, ...]:
         """The sprints of a cell that the last sweep found active, future or just closed."""
         async with redis_or_away():
@@ -297,15 +366,16 @@ class Ledger:
             at = await self._redis.hget(f"{PREFIX}swept", cell)
         return datetime.fromtimestamp(int(at) / 1000, UTC) if at else None
 
+    async def swept(self) -> dict[str, datetime]:
+        """The same for all cells that were ever swept."""
+        found = await self._hash("swept")
+        return {cell: datetime.fromtimestamp(int(at) / 1000, UTC) for cell, at in found.items()}
+
     async def heard(self, subject: str) -> datetime | None:
         """When a webhook, a deed of our own or a sweep told last that a subject has changed."""
         async with redis_or_away():
             at = await self._redis.get(f"{PREFIX}heard:{subject}")
         return datetime.fromtimestamp(int(at) / 1000, UTC) if at else None
-
-    async def looked(self, subject: str) -> dict[str, str]:
-        """The stamp of what each rule's last look at a subject saw."""
-        return await self._hash(f"looked:{subject}")
 
     async def standings(self, rules: Sequence[tuple[str, Mode]], subject: str) -> dict[str, Standing]:
         """How far each of these rules, by name and mode, is with a subject; one round trip for all of them."""
@@ -313,10 +383,11 @@ class Ledger:
             for rule, mode in rules:
                 pipe.hgetall(f"{PREFIX}case:{kept_as(rule, mode)}:{subject}")
                 pipe.smembers(f"{PREFIX}acts:{kept_as(rule, mode)}:{subject}")
+                pipe.hget(f"{PREFIX}looked:{subject}", rule)
                 pipe.zscore(f"{PREFIX}due", f"look:{rule}:{subject}")
             answers = await pipe.execute()
-        found = zip(rules, answers[::3], answers[1::3], answers[2::3], strict=True)
-        return {rule: _standing(case, acts, due) for (rule, _), case, acts, due in found}
+        found = zip(rules, *(answers[part::4] for part in range(4)), strict=True)
+        return {rule: _standing(*answered) for (rule, _), *answered in found}
 
     async def asking(self) -> frozenset[str]:
         """Every comment that asks for something, as `rule:subject`."""
@@ -334,6 +405,13 @@ class Ledger:
         async with redis_or_away():
             return await self._redis.zscore(f"{PREFIX}failed", key) is not None
 
+    async def are_planned(self, keys: Iterable[str]) -> bool:
+        """Whether work of each of these keys waits for its moment; False where there are no keys."""
+        names = list(keys)
+        async with redis_or_away():
+            moments = await self._redis.zmscore(f"{PREFIX}due", names) if names else [None]
+        return None not in moments
+
     async def lines(self, key: str) -> dict[str, str]:
         """The lines that a digest is about to send, by what they speak of; the same ones each time it tries."""
         return await self._hash(f"sending:{key}")
@@ -348,7 +426,7 @@ class Ledger:
         last = before if before == "+" else f"({before}"
         async with redis_or_away():
             rows = await self._redis.xrevrange(f"{PREFIX}{name}", max=last, count=limit)
-        return [(row.decode(), msgspec.json.decode(fields[b"entry"], type=Entry)) for row, fields in rows]
+        return [(row.decode(), _entry(fields[b"entry"])) for row, fields in rows]
 
     async def deliveries(self, first: int, limit: int) -> list[Delivery]:
         """Stored deliveries from the position `first` on, newest first."""
@@ -390,7 +468,8 @@ class Ledger:
 
         Named "<rule> <outcome>" for decisions, "<rule> effect <result>" for effects, "source <name>" for deliveries,
         "calls <system>" for what we asked of others, "missed <source>" for changes that only a sweep found, "healed
-        <source>" for those of them that a rule has looked at since, or had no need to.
+        <source>" for those of them that a rule has looked at since, or had no need to, "answered <system> <class>" and
+        "waits <system>" for how these calls went, "work <kind> <ending>" and "kind <kind of action> <result>".
         """
         newest = int(now.timestamp()) // 3600
         async with redis_or_away(), self._redis.pipeline(transaction=False) as pipe:
@@ -401,6 +480,16 @@ class Ledger:
         for one in found:
             total.update({name.decode(): int(times) for name, times in one.items()})
         return total
+
+    async def totals(self, now: datetime, hours: int = COUNTED_HOURS) -> Counter[str]:
+        """How often each thing has happened ever, by the names of `counts`.
+
+        hours: how far back what was counted is taken up, with the running hour; what is left out today is taken up by a
+        later call that goes further back. Each hour is kept for COUNTED_HOURS.
+        """
+        async with redis_or_away():
+            found: list[bytes] = await self._total(args=[int(now.timestamp() * 1000), hours])
+        return Counter(dict(zip((name.decode() for name in found[::2]), map(int, found[1::2]), strict=True)))
 
     async def last_deliveries(self) -> dict[str, datetime]:
         """When each source delivered last."""
@@ -465,10 +554,41 @@ class Ledger:
         return {key.decode(): value.decode() for key, value in raw.items()}
 
 
-def _standing(case: dict[bytes, bytes], acts: set[bytes], due: float | None) -> Standing:
+def _at_hand(record: Sequence[bytes | None], due: float | None, now: datetime) -> datetime | None:
+    state, not_before = record
+    if state == b"running":
+        return now
+    if due is None:
+        return None
+    planned = datetime.fromtimestamp(due / 1000, UTC)
+    return max(planned, now) if not_before or planned <= now else None
+
+
+class _Outline(msgspec.Struct, frozen=True, kw_only=True):
+    """What every version writes of an entry."""
+
+    at: datetime
+    subject: str
+    stage: str
+
+
+def _entry(line: bytes) -> Entry:
+    """One that tells of what only another version knows is left with its outline."""
+    try:
+        return msgspec.json.decode(line, type=Entry)
+    except msgspec.ValidationError:
+        outline = msgspec.json.decode(line, type=_Outline)
+        return Entry(at=outline.at, subject=outline.subject, stage=outline.stage)
+
+
+def _standing(case: dict[bytes, bytes], acts: set[bytes], seen: bytes | None, due: float | None) -> Standing:
     texts = {key.decode(): value.decode() for key, value in case.items()}
-    planned = None if due is None else datetime.fromtimestamp(due / 1000, UTC)
-    return Standing(said=_said(_case(texts)), done=frozenset(key.decode() for key in acts), next_look=planned)
+    return Standing(
+        said=_said(_case(texts)),
+        done=frozenset(key.decode() for key in acts),
+        seen=seen.decode() if seen else None,
+        next_look=None if due is None else datetime.fromtimestamp(due / 1000, UTC),
+    )
 
 
 def _case(raw: dict[str, str]) -> Case | None:

@@ -23,6 +23,8 @@ from service.ledger import PREFIX, Case, Contributed, Delivery, Entry, redis_or_
 ARQ_QUEUE: Final = "crafty:arq"
 LEASE: Final = timedelta(minutes=2)
 DIGEST_PATIENCE: Final = timedelta(minutes=10)
+MOST_LOST: Final = 5
+"""How often a piece of work may be lost with the worker that had taken it up, until it is given up."""
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND: Final = timedelta(milliseconds=1)
@@ -48,7 +50,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     key: wishes of one key are one record; due: epoch milliseconds; cap: for how many milliseconds later wishes may put
     off an earlier one; once: the name in the ledger of effects under which it is done at most once; line: what it adds
     to a digest, under a name; only_if_open: only where the rule's comment asks, or to put off a look that is about to
-    happen; in_time: in epoch milliseconds, by when a planned look is soon enough unless the rule's comment asks;
+    happen; in_time: in epoch milliseconds, when a look is soon enough unless the rule's comment asks;
     writes: whether it writes the rule's comment; opens: whether that comment then asks for something.
     """
 
@@ -90,12 +92,13 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
 
     tries: how often it was started since it was wanted; is_retry: whether an effect of this key was started before, and
     may have happened though nobody recorded it; was_held: whether it waited for somebody's working hours; version: that
-    of the rules and the site at this moment.
+    of the rules and the site at this moment; kind: one of Kind's, as far as this version knows it; format: that of the
+    version which wanted it, 0 before formats were counted.
     """
 
     key: str
     token: str
-    kind: Kind
+    kind: str
     rule: str
     subject: str
     payload: str
@@ -104,6 +107,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
     is_retry: bool = False
     was_held: bool = False
     version: str = "0"
+    format: int = 0
 
 
 class Result(msgspec.Struct, frozen=True, kw_only=True):
@@ -112,7 +116,7 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     ending: blocked waits for the rule's comment to be written, and at most until `due`; held waits until `due` for
     somebody's working hours; due: when to look again, or to try again; wishes: what it wants next; done: entries for
     the ledger of effects; sent: the digest's lines that went out; dropped: those that did not, and may be wanted
-    again; noted: what became of a contribution; looked: the stamp of what a look saw; refused: whether the other side
+    again; noted: what became of a contribution; looked: what a look saw; refused: whether the other side
     does not let us do it, so that a look would only want in vain what it wanted before; that is tried anew a day later;
     gone: whether the subject is no more; moved: the key that it has by now; rehearsed: whether it is only noted as if
     it were done, and kept apart; swept: the moment up to which a sweep has found every change; missed: the subjects of
@@ -138,9 +142,9 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     missed: Mapping[str, bool] = {}
 
 
-def look_again(rule: str, subject: str, now: datetime) -> Wish:
-    """A look at once."""
-    return Wish(key=look_key(rule, subject), kind="look", rule=rule, subject=subject, due=_ms(now))
+def look_again(rule: str, subject: str, at: datetime) -> Wish:
+    """A look at that instant."""
+    return Wish(key=look_key(rule, subject), kind="look", rule=rule, subject=subject, due=_due(at))
 
 
 def sweep(cell: str, now: datetime) -> Wish:
@@ -161,8 +165,8 @@ def site(now: datetime) -> Wish:
 def look(decision: Decision, now: datetime, settle: timedelta) -> Wish:
     """The look that follows from a decision on an event: after the settle time, put off by later events up to fivefold.
 
-    A rule that passes looks only where its comment asks; one that waits for a moment also where no look is planned by
-    then. Either puts off a look that is about to happen.
+    A rule that passes looks only where its comment asks; one that waits for a moment looks at that moment, or at once
+    where its comment asks. Either puts off a look that is about to happen.
     """
     again = next_look(decision.actions) if decision.outcome == "wait" else None
     return Wish(
@@ -281,7 +285,7 @@ class Queue:
         """Hands up to `limit` due records to arq; how many those were, and when the next one is due."""
         now, real = _ms(self.clock()), _ms(datetime.now(UTC))
         async with redis_or_away():
-            released, following = await self._release(args=[now, limit, _ms_of(LEASE), real, ARQ_QUEUE])
+            released, following = await self._release(args=[now, limit, _ms_of(LEASE), real, ARQ_QUEUE, MOST_LOST])
         return released, None if following < 0 else _instant(following)
 
     async def outlook(self) -> tuple[bool, datetime | None]:
@@ -326,8 +330,8 @@ class Queue:
             "notes": _noted(result.noted),
             "refused": result.refused,
             "gone": result.gone,
-            "counts": counted(result.entries) + _unheard(result.missed),
-            "heard": [*_changed(result), *result.missed, *([work.subject] if has_looked else [])],
+            "counts": counted(result.entries) + _ended(work, result) + _unheard(result.missed),
+            "heard": [*_changed(result), *result.missed],
             "missed": [(subject, source_of(subject)) for subject, needs_look in result.missed.items() if needs_look],
             "has_looked": has_looked,
             "rehearsed": result.rehearsed,
@@ -383,6 +387,12 @@ def _unheard(missed: Mapping[str, bool]) -> Counter[str]:
     """What only a sweep found; where it sees that there is nothing to do, all is well at once."""
     healed = [f"healed {source_of(subject)}" for subject, needs_look in missed.items() if not needs_look]
     return Counter([*(f"missed {source_of(subject)}" for subject in missed), *healed])
+
+
+def _ended(work: Work, result: Result) -> Counter[str]:
+    """How the work ended, and what became of its actions by their kind."""
+    effects = (entry.effect for entry in result.entries if entry.effect)
+    return Counter([f"work {work.kind} {result.ending}", *(f"kind {one.kind} {one.result}" for one in effects)])
 
 
 def _changed(result: Result) -> list[str]:

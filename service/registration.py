@@ -11,6 +11,7 @@ from urllib.parse import SplitResult, quote, urlsplit
 from service.clients._jira_webhooks import Webhook, WebhookWish
 from service.clients.jira import Jira
 from service.errors import CannotAct
+from service.jira_shapes import jql_list
 from service.settings import Settings
 
 NAME: Final = "Crafty"
@@ -89,7 +90,7 @@ def scope_of(settings: Settings) -> str:
     """The JQL of the issues that a cell is concerned with; "" where there is no cell."""
     cells = settings.config.cells
     projects = sorted({key for cell in cells for key in (*cell.projects, *cell.contribution_projects)})
-    return f"project in ({', '.join(projects)})" if projects else ""
+    return f"project in ({jql_list(projects)})" if projects else ""
 
 
 def wish_for(settings: Settings, base: str, *, signs: bool) -> WebhookWish:

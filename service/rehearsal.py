@@ -121,16 +121,16 @@ class Rehearsal:
         book = self.current.book
         for told in situations(event, self.team, self.current.site.bots):
             for rule in book.concerned(event, told.subject, None):
-                situation = await self._situation(rule, told, event, fetch=fetch)
+                situation = await self._situation(rule, told, event, now, fetch=fetch)
                 due = Due(at=now, about=situation.subject)
                 for decision in evaluate(due, situation, team=self.team, book=book, now=now, only=rule.name):
                     yield decision
 
-    async def _situation(self, rule: Rule, told: Situation, event: Event, *, fetch: bool) -> Situation:
+    async def _situation(self, rule: Rule, told: Situation, event: Event, now: datetime, *, fetch: bool) -> Situation:
         if cell_of(told.subject, self.team) is None:
             return told
         if fetch:
-            return await self._fetched(rule, told)
+            return await self._fetched(rule, told, now)
         return await self._remembered(self.ledger, rule, told, event) if self.ledger else told
 
     async def _remembered(self, ledger: Ledger, rule: Rule, told: Situation, event: Event) -> Situation:
@@ -140,12 +140,13 @@ class Rehearsal:
             lines = await ledger.commitments(subject.key)
             return replace(known, sprints=_beside(told.sprints, known.sprints), commitments=lines)
         notes = event.notes if isinstance(event, ContributionNoted) else ()
-        return replace(known, subject=await ledger.contribution(subject.key, *notes) or subject)
+        kept = await ledger.kept(subject.key)
+        return replace(known, subject=kept.with_notes(*notes) if kept else subject)
 
-    async def _fetched(self, rule: Rule, told: Situation) -> Situation:
+    async def _fetched(self, rule: Rule, told: Situation, now: datetime) -> Situation:
         if self.gatherer is None:
             raise Rejected(422, "there is nothing to read from: neither Jira nor another system is connected")
-        fresh = await _answered(self.gatherer.situation(rule, told.subject.key, self.current.book))
+        fresh = await _answered(self.gatherer.situation(rule, told.subject.key, self.current.book, now))
         if not isinstance(told.subject, Ticket):
             return fresh
         return replace(fresh, subject=fresh.subject.having(**told.subject.known()))

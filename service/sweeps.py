@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+import msgspec
 import structlog
 
 from service.actions import ASKING, Recheck
@@ -18,8 +19,9 @@ from service.errors import CannotAct, NotFound, NotSignedInError, TryLater
 from service.events import Due
 from service.facts import Cell, Sprint, Sprints, Team, Ticket
 from service.gather import Gatherer, JiraReader, Readers
+from service.jira_shapes import jql_list
 from service.ledger import Contributed, Ledger
-from service.queue import Wish, look, look_again
+from service.queue import Wish, look, look_again, next_look
 from service.situation import Situation, Subject
 
 log = structlog.get_logger()
@@ -36,6 +38,9 @@ GRACE: Final = timedelta(minutes=5)
 
 _APART: Final = timedelta(minutes=1)
 """How far the clocks of other systems may be from ours."""
+
+_CHANGED: Final[Mapping[type, str]] = {Ticket: "updated_at", Contribution: "changed_at"}
+"""The fact that tells when a subject changed last, in what a sweep found of it."""
 
 _HOSTS: Final = {"github", "gitlab"}
 """A repository's name does not say on which of these it is."""
@@ -107,7 +112,7 @@ class Sweeper:
         if not matter:
             return
         around = cell.sprints_among(sprints)
-        jql = f"project in ({', '.join(cell.projects)}) AND sprint in ({_ids(matter)}) ORDER BY key"
+        jql = f"project in ({jql_list(cell.projects)}) AND sprint in ({_ids(matter)}) ORDER BY key"
         async for ticket in jira.search(jql):
             yield Situation(self._known(ticket), around)
 
@@ -172,21 +177,25 @@ class Sweeper:
     async def _contributions(self, jira: JiraReader, cell: Cell, now: datetime) -> AsyncIterator[Contribution]:
         """What came in lately in the places that the cell looks after."""
         for system, place in _places(cell):
-            async for key, notes in self._recent(jira, system, place, now - LOOK_BACK):
-                kept = await self.ledger.contribution(key, *notes)
-                yield kept or contribution_from(key, place, notes)
+            async for key, notes, changed_at in self._recent(jira, system, place, now - LOOK_BACK):
+                kept = await self.ledger.kept(key)
+                known = kept.with_notes(*notes) if kept else contribution_from(key, place, notes)
+                yield known.having(changed_at=changed_at)
 
     async def _recent(
         self, jira: JiraReader, system: str, place: str | int, since: datetime
-    ) -> AsyncIterator[tuple[str, tuple[Note, ...]]]:
+    ) -> AsyncIterator[tuple[str, tuple[Note, ...], datetime]]:
+        """The key of each contribution that changed since then, what a list tells of it, and when it changed."""
         try:
             if system == "jira":
-                async for ticket in jira.search(f"project = {place} AND created >= -{LOOK_BACK.days}d ORDER BY key"):
-                    yield ticket.key, notes_of(ticket)
+                jql = f"project in ({jql_list([f'{place}'])}) AND created >= -{LOOK_BACK.days}d ORDER BY key"
+                async for ticket in jira.search(jql):
+                    yield ticket.key, notes_of(ticket), ticket.updated_at
             elif system in self.readers:
-                for key, opened in await self.readers[system].recent(place, since):
-                    await self.ledger.keep_notes(Contributed(key=key, place=place, notes=(opened,)))
-                    yield key, (opened,)
+                for one in await self.readers[system].recent(place, since):
+                    if await self.ledger.keep_notes(Contributed(key=one.key, place=place, notes=(one.opened,))):
+                        await self.ledger.doubt(one.key)
+                    yield one.key, (one.opened,), one.changed_at
         except NotFound:
             if len(_HOSTS & self.readers.keys()) < 2:
                 await self.ledger.warn(f"{place}", f"there is no {place} on {system}, or Crafty may not see it")
@@ -198,7 +207,6 @@ class Sweeper:
     async def _looks(self, situation: Situation, now: datetime) -> list[Wish]:
         """The looks that a subject needs: where a rule would act, or where something changed since it looked last."""
         subject = situation.subject
-        looked = await self.ledger.looked(subject.key)
         book, cell = self.current.book, cell_of(subject, self.team)
         modes = [(rule.name, book.setting(rule.name, cell.name if cell else "").mode) for rule in book.rules]
         standings = await self.ledger.standings(modes, subject.key)
@@ -214,24 +222,67 @@ class Sweeper:
             )
             for decision in evaluate(due, known, team=self.team, book=book, now=now, only=rule):
                 setting = book.setting(rule, decision.cell)
-                is_new = looked.get(rule) != stamp_of(subject, situation.sprints, setting)
-                if decision.outcome == "pass":
-                    is_new = _asks(known) and (is_new or isinstance(subject, Contribution))
-                if _needs_look(decision, standing.next_look, is_new=is_new):
-                    wishes.append(look(decision, _last_edit(subject, now, setting.settle), setting.settle))
+                is_new = await self._is_new(known, setting, standing.seen)
+                if await self._needs_look(decision, known, standing.next_look, is_new=is_new):
+                    wishes.append(_look(decision, subject, now, setting.settle))
         return wishes
 
+    async def _is_new(self, situation: Situation, setting: Setting, seen: str | None) -> bool:
+        """Whether a look may find anything that the rule's last one has not seen and no webhook told of."""
+        before, standing = seen_from(seen), _standing(situation, setting)
+        if before is None or before.standing != standing:
+            return True
+        changed = situation.subject.known().get(_CHANGED[type(situation.subject)])
+        if changed is None or changed <= before.until:
+            return False
+        heard = await self.ledger.heard(situation.subject.key)
+        return heard is None or heard < changed
 
-def stamp_of(subject: Subject, sprints: Sprints, setting: Setting) -> str:
-    """What tells whether a look may find anything new.
+    async def _needs_look(
+        self, decision: Decision, situation: Situation, planned: datetime | None, *, is_new: bool
+    ) -> bool:
+        if decision.mode == "off":
+            return False
+        if decision.outcome == "act":
+            return is_new or not await self._is_under_way(decision)
+        again = next_look(decision.actions)
+        if again:
+            return planned is None or planned > again
+        return is_new and (decision.outcome != "pass" or _may_turn(situation))
 
-    That is how the rule is set, and of a ticket its last update and the sprints around it.
-    """
+    async def _is_under_way(self, decision: Decision) -> bool:
+        """Whether all that the rule wants is in the queue, as a message is that waits for somebody's working hours."""
+        wanted = [action for action in decision.actions if not isinstance(action, Recheck)]
+        return await self.ledger.are_planned(action.key(decision.rule, decision.subject) for action in wanted)
+
+
+class Seen(msgspec.Struct, frozen=True):
+    """What a look saw: all changes up to an instant, with its rule and the sprints around it standing like this."""
+
+    until: datetime
+    standing: str
+
+
+def seen_by(situation: Situation, setting: Setting, now: datetime) -> str:
+    """What a look of `now` saw, as it is stored: a ticket as of its last update, a contribution as of now."""
+    until: datetime = situation.subject.known().get("updated_at", now)
+    return msgspec.json.encode(Seen(until, _standing(situation, setting))).decode()
+
+
+def seen_from(stored: str | None) -> Seen | None:
+    """The same as it was stored; None where nothing was, or by a version that wrote it otherwise."""
+    try:
+        return msgspec.json.decode(stored, type=Seen) if stored else None
+    except msgspec.DecodeError:
+        return None
+
+
+def _standing(situation: Situation, setting: Setting) -> str:
     rule = hashlib.sha256(f"{setting}".encode()).hexdigest()[:8]
-    if isinstance(subject, Contribution):
+    if isinstance(situation.subject, Contribution):
         return rule
-    around = (sprints.active, sprints.next, sprints.stretch_goals)
-    return f"{subject.known().get('updated_at')} {' '.join(str(one.id if one else '-') for one in around)} {rule}"
+    around = (situation.sprints.active, situation.sprints.next, situation.sprints.stretch_goals)
+    return f"{' '.join(str(one.id if one else '-') for one in around)} {rule}"
 
 
 def _last_change(subject: Subject) -> datetime | None:
@@ -240,26 +291,25 @@ def _last_change(subject: Subject) -> datetime | None:
     return at
 
 
+def _look(decision: Decision, subject: Subject, now: datetime, settle: timedelta) -> Wish:
+    """At the moment that the rule waits for, else once people had time to finish editing."""
+    again = next_look(decision.actions) if decision.outcome == "wait" else None
+    if again:
+        return look_again(decision.rule, decision.subject, again)
+    return look(decision, _last_edit(subject, now, settle), settle)
+
+
 def _last_edit(subject: Subject, now: datetime, settle: timedelta) -> datetime:
     """When people edited it last, at most `now`; long ago where nobody says so."""
     edited: datetime = subject.known().get("updated_at", now - settle)
     return min(edited, now)
 
 
-def _needs_look(decision: Decision, planned: datetime | None, *, is_new: bool) -> bool:
-    if decision.mode == "off":
-        return False
-    if decision.outcome == "act":
+def _may_turn(situation: Situation) -> bool:
+    """Whether a list tells too little to leave it alone: the rule's comment asks for something, or it was a draft."""
+    if situation.said is not None and situation.said.state.startswith(ASKING):
         return True
-    rechecks = [action.at for action in decision.actions if isinstance(action, Recheck)]
-    if not rechecks:
-        return is_new
-    return planned is None or planned > min(rechecks)
-
-
-def _asks(situation: Situation) -> bool:
-    """Whether the rule's comment asks for something: a search or a list tells too little to say that it is answered."""
-    return situation.said is not None and situation.said.state.startswith(ASKING)
+    return situation.subject.known().get("is_draft", False) is True
 
 
 def _places(cell: Cell) -> Iterator[tuple[str, str | int]]:

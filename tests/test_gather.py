@@ -9,7 +9,7 @@ import pytest
 from redis.asyncio import Redis
 
 from service.commitments import Commitment
-from service.contributions import Contribution, Note, contribution_from
+from service.contributions import Contribution, Listed, Note, contribution_from
 from service.engine import Decision
 from service.errors import CannotAct, CraftyError, NotFound, TryLater
 from service.events import Due
@@ -83,13 +83,19 @@ class FakeJira:
 
 @dataclass
 class FakeHost:
-    """A code host or forum that keeps notes. broken: raised at every call; asked: places with the moment since when."""
+    """A code host or forum that keeps notes.
+
+    changed: when a contribution changed last, where that was not when it was opened; broken: raised at every call;
+    asked: places with the moment since when; read: the keys whose notes were read.
+    """
 
     bot: Person = field(default_factory=lambda: Person(name="Crafty", github="crafty-bot"))
     kept: dict[str, tuple[Note, ...]] = field(default_factory=dict)
     opened: dict[str | int, tuple[tuple[str, Note], ...]] = field(default_factory=dict)
+    changed: dict[str, datetime] = field(default_factory=dict)
     broken: CraftyError | None = None
     asked: list[tuple[str | int, datetime]] = field(default_factory=list)
+    read: list[str] = field(default_factory=list)
 
     async def identify(self) -> Person:
         self._fail()
@@ -97,12 +103,14 @@ class FakeHost:
 
     async def notes(self, key: str) -> tuple[Note, ...]:
         self._fail()
+        self.read.append(key)
         return self.kept[key]
 
-    async def recent(self, place: str | int, since: datetime) -> tuple[tuple[str, Note], ...]:
+    async def recent(self, place: str | int, since: datetime) -> tuple[Listed, ...]:
         self._fail()
         self.asked.append((place, since))
-        return tuple((key, note) for key, note in self.opened.get(place, ()) if note.at >= since)
+        listed = (Listed(key, note, self.changed.get(key, note.at)) for key, note in self.opened.get(place, ()))
+        return tuple(one for one in listed if one.opened.at >= since)
 
     def _fail(self) -> None:
         if self.broken:
@@ -128,7 +136,7 @@ async def ledger(redis: Redis) -> Ledger:
 
 async def test_a_look_knows_the_ticket_and_the_boards_sprints(ledger: Ledger) -> None:
     jira = jira_with(ticket(epic_key=None))
-    situation = await Gatherer(jira, {}, team(), ledger).situation(rule(), "SE-1", book())
+    situation = await Gatherer(jira, {}, team(), ledger).situation(rule(), "SE-1", book(), NOW)
     assert situation.subject == ticket(epic_key=None, epic_owner=None)
     assert (situation.sprints, situation.said, dict(situation.reviews_taken)) == (SPRINTS, None, {})
     assert jira.fields == FIELDS
@@ -143,23 +151,23 @@ async def test_a_look_knows_what_the_rule_said(ledger: Ledger, redis: Redis, clo
     case = Case(rule=RULE, subject="SE-1", comment="7", occasion="o", state="ask", at=clock(), turns=1, open=True)
     await queue.finish(work, Result(ending="done", case=case))
     gatherer = Gatherer(jira_with(ticket(), ticket(key="SE-2")), {}, team(), ledger)
-    situation = await gatherer.situation(rule(), "SE-1", book())
+    situation = await gatherer.situation(rule(), "SE-1", book(), NOW)
     assert situation.said == Said(occasion="o", state="ask", at=clock(), turns=1)
-    assert (await gatherer.situation(rule(), "SE-2", book())).said is None
+    assert (await gatherer.situation(rule(), "SE-2", book(), NOW)).said is None
 
 
 async def test_a_look_counts_the_reviews_taken_in_the_tickets_sprint(ledger: Ledger) -> None:
     await ledger.take_review(RUNNING.id, "SE-7", "acc-fay")
     await ledger.take_review(99, "SE-8", "acc-fay")
     gatherer = Gatherer(jira_with(ticket(), ticket(key="SE-2", sprints=(NEXT,))), {}, team(), ledger)
-    assert (await gatherer.situation(rule(), "SE-1", book())).reviews_taken == {"acc-fay": 1}
-    assert (await gatherer.situation(rule(), "SE-2", book())).reviews_taken == {}
+    assert (await gatherer.situation(rule(), "SE-1", book(), NOW)).reviews_taken == {"acc-fay": 1}
+    assert (await gatherer.situation(rule(), "SE-2", book(), NOW)).reviews_taken == {}
 
 
 async def test_the_epics_assignee_is_its_owner_and_is_asked_for_once(ledger: Ledger) -> None:
     jira = jira_with(ticket(epic_key="SE-9"), ticket(key="SE-2", epic_key="SE-9"), ticket(key="SE-9", assignee=ELI))
     gatherer = Gatherer(jira, {}, team(), ledger)
-    owners = [(await gatherer.situation(rule(), key, book())).subject.epic_owner for key in ("SE-1", "SE-2")]
+    owners = [(await gatherer.situation(rule(), key, book(), NOW)).subject.epic_owner for key in ("SE-1", "SE-2")]
     assert owners == [ELI, ELI]
     assert jira.reads.count("SE-9") == 1
 
@@ -167,17 +175,17 @@ async def test_the_epics_assignee_is_its_owner_and_is_asked_for_once(ledger: Led
 async def test_an_epic_of_nobody_is_asked_for_once_too(ledger: Ledger) -> None:
     jira = jira_with(ticket(epic_key="SE-9"), ticket(key="SE-9", assignee=None))
     for _ in range(2):
-        assert (await Gatherer(jira, {}, team(), ledger).situation(rule(), "SE-1", book())).subject.epic_owner is None
+        assert (await Gatherer(jira, {}, team(), ledger).situation(rule(), "SE-1", book(), NOW)).subject.epic_owner is None
     assert jira.reads.count("SE-9") == 1
 
 
 async def test_an_outdated_epic_is_asked_for_again(ledger: Ledger, redis: Redis) -> None:
     jira = jira_with(ticket(epic_key="SE-9"), ticket(key="SE-9", assignee=ELI))
     gatherer = Gatherer(jira, {}, team(), ledger)
-    await gatherer.situation(rule(), "SE-1", book())
+    await gatherer.situation(rule(), "SE-1", book(), NOW)
     jira.tickets["SE-9"] = ticket(key="SE-9", assignee=ANN)
     await redis.delete("crafty:cache:epic-owner:SE-9")
-    assert (await gatherer.situation(rule(), "SE-1", book())).subject.epic_owner == ANN
+    assert (await gatherer.situation(rule(), "SE-1", book(), NOW)).subject.epic_owner == ANN
 
 
 UNREADABLE = [pytest.param(NotFound("gone"), id="not there"), pytest.param(CannotAct("no right"), id="no right to")]
@@ -187,13 +195,13 @@ UNREADABLE = [pytest.param(NotFound("gone"), id="not there"), pytest.param(Canno
 async def test_an_epic_that_cannot_be_read_has_no_owner(ledger: Ledger, fault: CraftyError) -> None:
     jira = jira_with(ticket(epic_key="SE-9"))
     jira.broken["SE-9"] = fault
-    assert (await Gatherer(jira, {}, team(), ledger).situation(rule(), "SE-1", book())).subject.epic_owner is None
+    assert (await Gatherer(jira, {}, team(), ledger).situation(rule(), "SE-1", book(), NOW)).subject.epic_owner is None
 
 
 async def test_a_board_is_read_once_for_many_looks(ledger: Ledger) -> None:
     jira = jira_with(ticket(), ticket(key="SE-2"))
     gatherer = Gatherer(jira, {}, team(), ledger)
-    found = [(await gatherer.situation(rule(), key, book())).sprints for key in ("SE-1", "SE-2")]
+    found = [(await gatherer.situation(rule(), key, book(), NOW)).sprints for key in ("SE-1", "SE-2")]
     assert found == [SPRINTS, SPRINTS]
     assert jira.reads.count(12) == 1
 
@@ -205,21 +213,21 @@ async def test_where_the_board_cannot_be_read_the_tickets_own_sprints_stand_in(
     jira = jira_with(ticket(sprints=(RUNNING,)), ticket(key="SE-2", sprints=(NEXT,)))
     jira.broken[12] = fault
     gatherer = Gatherer(jira, {}, team(), ledger)
-    assert (await gatherer.situation(rule(), "SE-1", book())).sprints == Sprints(active=RUNNING, is_whole=False)
-    assert (await gatherer.situation(rule(), "SE-2", book())).sprints == Sprints(next=NEXT, is_whole=False)
+    assert (await gatherer.situation(rule(), "SE-1", book(), NOW)).sprints == Sprints(active=RUNNING, is_whole=False)
+    assert (await gatherer.situation(rule(), "SE-2", book(), NOW)).sprints == Sprints(next=NEXT, is_whole=False)
 
 
 async def test_a_cell_without_a_board_knows_the_tickets_own_sprints(ledger: Ledger) -> None:
     jira = jira_with(ticket(key="OPS-1", sprints=(RUNNING,)))
     cells = team('\n[[cells]]\nname = "Ops"\nprojects = ["OPS"]\n')
-    situation = await Gatherer(jira, {}, cells, ledger).situation(rule(), "OPS-1", book())
+    situation = await Gatherer(jira, {}, cells, ledger).situation(rule(), "OPS-1", book(), NOW)
     assert situation.sprints == Sprints(active=RUNNING)
     assert jira.reads == ["OPS-1"]
 
 
 async def test_a_ticket_of_no_cell_is_read_and_nothing_else(ledger: Ledger) -> None:
     jira = jira_with(ticket(key="XX-1", epic_key="XX-9"))
-    assert (await Gatherer(jira, {}, team(), ledger).situation(rule(), "XX-1", book())).subject.key == "XX-1"
+    assert (await Gatherer(jira, {}, team(), ledger).situation(rule(), "XX-1", book(), NOW)).subject.key == "XX-1"
     assert jira.reads == ["XX-1"]
 
 
@@ -236,19 +244,19 @@ async def test_what_passes_is_left_to_the_queue(ledger: Ledger, broken: str | in
     jira = jira_with(ticket(epic_key="SE-9"), ticket(key="SE-9"))
     jira.broken[broken] = fault
     with pytest.raises(type(fault)) as raised:
-        await Gatherer(jira, {}, team(), ledger).situation(rule(), "SE-1", book())
+        await Gatherer(jira, {}, team(), ledger).situation(rule(), "SE-1", book(), NOW)
     assert raised.value is fault
 
 
 async def test_without_jira_the_settings_are_named(ledger: Ledger) -> None:
     with pytest.raises(CannotAct, match="set CRAFTY_JIRA_URL"):
-        await Gatherer(None, {}, team(), ledger).situation(rule(), "SE-1", book())
+        await Gatherer(None, {}, team(), ledger).situation(rule(), "SE-1", book(), NOW)
 
 
 async def test_before_the_fields_are_known_nothing_is_concluded(redis: Redis) -> None:
     jira = jira_with(ticket())
     with pytest.raises(TryLater) as later:
-        await Gatherer(jira, {}, team(), Ledger(redis)).situation(rule(), "SE-1", book())
+        await Gatherer(jira, {}, team(), Ledger(redis)).situation(rule(), "SE-1", book(), NOW)
     assert later.value.after == 2
     assert jira.reads == []
 
@@ -306,10 +314,12 @@ OPENED = Note(what="opened", at=NOW, by=ADA, title="Fix the docs", url="https://
 ANSWERED = Note(what="answered", at=NOW + timedelta(hours=1), by=Person(name="Bob", github="bob"), id="c-1")
 
 
-async def about(ledger: Ledger, key: str, *, reader: FakeHost | None = None, jira: FakeJira | None = None) -> Any:
+async def about(
+    ledger: Ledger, key: str, *, reader: FakeHost | None = None, jira: FakeJira | None = None, now: datetime = NOW
+) -> Any:
     """What a rule about contributions is told of that one."""
     gatherer = Gatherer(jira, {"github": reader} if reader else {}, team(), ledger)
-    return (await gatherer.situation(rule(Contribution), key, book())).subject
+    return (await gatherer.situation(rule(Contribution), key, book(), now)).subject
 
 
 @pytest.mark.parametrize(
@@ -328,6 +338,37 @@ async def test_what_webhooks_told_and_what_is_read_are_one(
     found = await about(ledger, KEY, reader=FakeHost(kept={KEY: read}))
     assert found == contribution_from(KEY, "acme/tool", (OPENED, ANSWERED))
     assert len(found.answers) == 1
+
+
+@pytest.mark.parametrize(
+    ("told", "minutes", "read"),
+    [
+        pytest.param((OPENED,), 0, [], id="opened now"),
+        pytest.param((OPENED,), 10, [], id="opened ten minutes ago"),
+        pytest.param((OPENED,), 11, [KEY], id="opened eleven minutes ago"),
+        pytest.param((OPENED, ANSWERED), 70, [], id="answered ten minutes ago"),
+        pytest.param((OPENED, ANSWERED), 71, [KEY], id="answered eleven minutes ago"),
+        pytest.param((ANSWERED,), 60, [KEY], id="answered now, and nobody told of its opening"),
+    ],
+)
+async def test_what_webhooks_told_a_moment_ago_is_not_read(
+    ledger: Ledger, told: tuple[Note, ...], minutes: int, read: list[str]
+) -> None:
+    await ledger.keep_notes(Contributed(key=KEY, place="acme/tool", notes=told))
+    host = FakeHost(kept={KEY: (OPENED, ANSWERED)})
+    await about(ledger, KEY, reader=host, now=NOW + timedelta(minutes=minutes))
+    assert host.read == read
+
+
+async def test_what_webhooks_left_untold_once_is_read_each_time(ledger: Ledger) -> None:
+    host = FakeHost(kept={KEY: (OPENED, ANSWERED)})
+    await ledger.keep_notes(Contributed(key=KEY, place="acme/tool", notes=(OPENED,)))
+    await about(ledger, KEY, reader=host, now=NOW + timedelta(hours=2))
+    later = Note(what="answered", at=NOW + timedelta(hours=3), by=ANSWERED.by, id="c-2")
+    await ledger.keep_notes(Contributed(key=KEY, notes=(later,)))
+    found = await about(ledger, KEY, reader=host, now=NOW + timedelta(hours=3))
+    assert host.read == [KEY, KEY]
+    assert [answer.id for answer in found.answers] == ["c-1", "c-2"]
 
 
 async def test_without_a_reader_what_webhooks_told_is_known(ledger: Ledger) -> None:
@@ -369,7 +410,7 @@ async def test_a_rule_knows_what_it_did_what_was_told_and_who_we_are(
     entry = Entry(at=clock(), subject="SE-1", stage="look", decisions=(decision,))
     await queue.finish(work, Result(ending="done", done={"a:key": "done"}, entries=[entry]))
     await ledger.keep_line(COMMITMENT)
-    situation = await Gatherer(jira_with(ticket()), {}, team(), ledger).situation(rule(), "SE-1", book())
+    situation = await Gatherer(jira_with(ticket()), {}, team(), ledger).situation(rule(), "SE-1", book(), NOW)
     assert situation.done == {"a:key"}
     assert situation.told == (Told(rule=RULE, at=clock(), outcome="wait", reason="not yet"),)
     assert situation.bot == {"acc-crafty", "crafty-bot"}
@@ -380,5 +421,5 @@ async def test_a_rule_knows_what_it_did_what_was_told_and_who_we_are(
 async def test_admins_are_warned_of_a_board_that_cannot_be_read(ledger: Ledger, fault: CraftyError) -> None:
     jira = jira_with(ticket())
     jira.broken[12] = fault
-    assert (await Gatherer(jira, {}, team(), ledger).situation(rule(), "SE-1", book())).sprints.is_whole is False
+    assert (await Gatherer(jira, {}, team(), ledger).situation(rule(), "SE-1", book(), NOW)).sprints.is_whole is False
     assert await ledger.warnings() == {"board of Serenity": f"Board 12 can't be read: {fault}"}

@@ -155,7 +155,6 @@ async def test_a_bug_of_ours_is_not_redis_away() -> None:
 
 
 async def test_redis_answers(ledger: Ledger) -> None:
-    await ledger.ping()
     assert await ledger.site() == (None, "0")
 
 
@@ -202,9 +201,35 @@ async def test_notes_add_up_and_the_first_telling_stays(ledger: Ledger, redis: R
 
 
 async def test_what_is_read_is_added_and_not_kept(ledger: Ledger) -> None:
-    await ledger.keep_notes(Contributed(key="k", place="acme/tool", notes=(OPENED,)))
-    assert await ledger.contribution("k", ANSWERED) == contribution_from("k", "acme/tool", (OPENED, ANSWERED))
+    assert await ledger.keep_notes(Contributed(key="k", place="acme/tool", notes=(OPENED,))) is True
+    assert await ledger.keep_notes(Contributed(key="k", place="acme/tool", notes=(OPENED,))) is False
+    kept = await ledger.kept("k")
+    assert kept is not None
+    assert kept.with_notes(ANSWERED) == contribution_from("k", "acme/tool", (OPENED, ANSWERED))
     assert await ledger.contribution("k") == contribution_from("k", "acme/tool", (OPENED,))
+
+
+@pytest.mark.parametrize(
+    ("notes", "since", "was_told"),
+    [
+        pytest.param((OPENED,), OPENED.at, True, id="opened at that instant"),
+        pytest.param((OPENED,), OPENED.at + timedelta(seconds=1), False, id="opened before"),
+        pytest.param((OPENED, ANSWERED), ANSWERED.at, True, id="answered at that instant"),
+        pytest.param((ANSWERED,), ANSWERED.at, False, id="nobody told how it began"),
+    ],
+)
+async def test_webhooks_are_trusted_as_long_as_they_told_all(
+    ledger: Ledger, notes: tuple[Note, ...], since: datetime, was_told: bool
+) -> None:
+    await ledger.keep_notes(Contributed(key="k", place="acme/tool", notes=notes))
+    kept = await ledger.kept("k")
+    assert kept is not None
+    assert kept.was_told(since) is was_told
+    await ledger.doubt("k")
+    doubted = await ledger.kept("k")
+    assert doubted is not None
+    assert doubted.was_told(since) is False
+    assert doubted.notes == kept.notes
 
 
 async def test_a_contribution_whose_place_nobody_told_is_not_known(ledger: Ledger) -> None:
@@ -230,10 +255,9 @@ async def test_what_a_look_left_behind_is_known(ledger: Ledger, redis: Redis, cl
     await end_with(redis, clock, result)
     said = Said(occasion="sprint-41", state="in review nobody is named", at=NOON, turns=2)
     assert await ledger.standings([(RULE, "on"), ("another", "on")], "SE-1") == {
-        RULE: Standing(said=said, done=frozenset({"a:key"}), next_look=at),
-        "another": Standing(said=None, done=frozenset(), next_look=None),
+        RULE: Standing(said=said, done=frozenset({"a:key"}), seen="a stamp", next_look=at),
+        "another": Standing(said=None, done=frozenset(), seen=None, next_look=None),
     }
-    assert await ledger.looked("SE-1") == {RULE: "a stamp"}
     assert await ledger.done_by(RULE, "SE-1") == {"a:key"}
     assert await ledger.asking() == {f"{RULE}:SE-1"}
 
@@ -379,6 +403,8 @@ async def test_what_happens_is_counted_by_rule_and_outcome_by_result_and_by_sour
         "green-ticket pass": 1,
         "source jira": 2,
         "source github": 1,
+        "kind comment done": 2,
+        "work look done": 1,
     }
 
 

@@ -18,7 +18,7 @@ from service import store
 from service.actions import Comment, Digest, EditComment, MoveToBacklog, Recheck
 from service.engine import Decision, Mode
 from service.errors import RedisAway
-from service.ledger import Case, Delivery, Entry, Ledger, Site, kept_as
+from service.ledger import FORMAT, Case, Delivery, Entry, Ledger, Site, kept_as
 from service.queue import (
     ARQ_QUEUE,
     LEASE,
@@ -263,18 +263,18 @@ async def test_an_event_brings_a_planned_look_forward(queue: Queue, redis: Redis
 
 
 @pytest.mark.parametrize(
-    ("outcome", "hours", "is_left_alone"),
+    ("outcome", "hours", "due"),
     [
-        pytest.param("pass", None, True, id="a pass"),
-        pytest.param("wait", 72, True, id="a wait for that moment"),
-        pytest.param("wait", 73, True, id="a wait for a later one"),
-        pytest.param("wait", 71, False, id="a wait for an earlier one"),
-        pytest.param("wait", None, False, id="a wait for facts that are not known"),
-        pytest.param("act", 73, False, id="an act"),
+        pytest.param("pass", None, timedelta(hours=72), id="a pass"),
+        pytest.param("wait", 72, timedelta(hours=72), id="a wait for that moment"),
+        pytest.param("wait", 73, timedelta(hours=72), id="a wait for a later one"),
+        pytest.param("wait", 71, timedelta(hours=71), id="a wait for an earlier one"),
+        pytest.param("wait", None, SETTLE, id="a wait for facts that are not known"),
+        pytest.param("act", 73, SETTLE, id="an act"),
     ],
 )
 async def test_a_look_that_is_planned_in_time_is_left_alone(
-    queue: Queue, redis: Redis, clock: SetClock, outcome: Outcome, hours: int | None, is_left_alone: bool
+    queue: Queue, redis: Redis, clock: SetClock, outcome: Outcome, hours: int | None, due: timedelta
 ) -> None:
     planned = clock() + timedelta(hours=72)
     await queue.want(look_again(RULE, "SE-1", clock()))
@@ -282,7 +282,29 @@ async def test_a_look_that_is_planned_in_time_is_left_alone(
     again = () if hours is None else (Recheck(subject="SE-1", at=clock() + timedelta(hours=hours)),)
     told = msgspec.structs.replace(decision(outcome), actions=again)
     await queue.ingest(taken(looks=[look(told, clock(), SETTLE)]), "0")
-    assert await look_due(queue) == (planned if is_left_alone else clock() + SETTLE)
+    assert await look_due(queue) == clock() + due
+
+
+@pytest.mark.parametrize(
+    ("is_open", "due"),
+    [
+        pytest.param(None, timedelta(hours=20), id="without a comment"),
+        pytest.param(False, timedelta(hours=20), id="with a comment that is content"),
+        pytest.param(True, SETTLE, id="with a comment that asks"),
+    ],
+)
+async def test_what_waits_for_a_moment_is_looked_at_then(
+    queue: Queue, redis: Redis, clock: SetClock, is_open: bool | None, due: timedelta
+) -> None:
+    if is_open is not None:
+        await finish_comment(queue, redis, is_open)
+    again = (Recheck(subject="SE-1", at=clock() + timedelta(hours=20)),)
+    told = msgspec.structs.replace(decision("wait"), actions=again)
+    await queue.ingest(taken(looks=[look(told, clock(), SETTLE)]), "0")
+    assert await look_due(queue) == clock() + due
+    soon = taken("d-2", looks=[look(decision(), clock(), SETTLE)])
+    await queue.ingest(soon, "0")
+    assert await look_due(queue) == clock() + SETTLE
 
 
 async def test_a_pass_without_anything_open_wakes_nobody(queue: Queue) -> None:
@@ -460,7 +482,15 @@ async def test_what_was_claimed_is_the_record(queue: Queue, redis: Redis, clock:
     await queue.want(site(clock()))
     work = await only(queue, redis)
     assert work == Work(
-        key="site", token=work.token, kind="site", rule="", subject="", payload="null", tries=1, wanted=clock()
+        key="site",
+        token=work.token,
+        kind="site",
+        rule="",
+        subject="",
+        payload="null",
+        tries=1,
+        wanted=clock(),
+        format=FORMAT,
     )
 
 
@@ -921,7 +951,7 @@ async def test_a_redis_that_is_away_is_one_kind_of_error(clock: SetClock, tmp_pa
     for call in (queue.ingest(taken(), "0"), queue.want(site(NOON)), queue.release(1), queue.claim("a", "1")):
         with pytest.raises(RedisAway, match=r"ConnectionError\)$"):
             await call
-    for read in (ledger.ping(), ledger.case(RULE, "SE-1"), ledger.timeline(), ledger.site()):
+    for read in (ledger.asking(), ledger.case(RULE, "SE-1"), ledger.timeline(), ledger.site()):
         with pytest.raises(RedisAway):
             await read
     await redis.aclose()

@@ -89,7 +89,7 @@ def test_an_address_that_jira_cannot_send_to_is_refused(text: str, is_cloud: boo
 
 def test_the_issues_of_every_cell_are_asked_for() -> None:
     more = '\n[[cells]]\nname = "Bebop"\nprojects = ["BB"]\ncontribution_projects = ["GUEST"]\n'
-    assert scope_of(settings(config=config(more))) == "project in (BB, GUEST, SE)"
+    assert scope_of(settings(config=config(more))) == 'project in ("BB", "GUEST", "SE")'
     assert scope_of(Settings()) == ""
 
 
@@ -108,7 +108,7 @@ def test_the_issues_of_every_cell_are_asked_for() -> None:
 )
 def test_what_is_wished_for(changes: dict[str, Any], signs: bool, url: str, secret: str) -> None:
     wish = wish_for(settings(**changes), BASE, signs=signs)
-    assert (wish.url, wish.secret, wish.jql) == (url, secret, "project in (SE)")
+    assert (wish.url, wish.secret, wish.jql) == (url, secret, 'project in ("SE")')
 
 
 @pytest.mark.parametrize(

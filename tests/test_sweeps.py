@@ -63,10 +63,12 @@ class BoardJira(ReadableJira):
     def _matches(self, one: Ticket, jql: str) -> bool:
         in_sprints = re.fullmatch(r"project in \(([^)]+)\) AND sprint in \(([\d, ]+)\) ORDER BY key", jql)
         named = re.fullmatch(r"key in \(([^)]+)\) ORDER BY key", jql)
-        lately = re.fullmatch(r"project = (\S+) AND created >= -(\d+)d ORDER BY key", jql)
+        lately = re.fullmatch(r'project in \("(\S+)"\) AND created >= -(\d+)d ORDER BY key', jql)
         if in_sprints:
             wanted = {int(number) for number in in_sprints[2].split(", ")}
-            return one.project in in_sprints[1].split(", ") and any(sprint.id in wanted for sprint in one.sprints)
+            return f'"{one.project}"' in in_sprints[1].split(", ") and any(
+                sprint.id in wanted for sprint in one.sprints
+            )
         if named:
             unknown = set(named[1].split(", ")) - self.tickets.keys()
             if unknown:
@@ -391,8 +393,8 @@ async def asks_on(crafty: Sweeping, key: str) -> None:
 
 
 def edit(crafty: Sweeping, key: str) -> None:
-    """Somebody changes the ticket, and no webhook tells of it."""
-    crafty.jira.tickets[key] = crafty.jira.tickets[key].having(updated_at=NOW)
+    """A second later somebody changes the ticket, and no webhook tells of it."""
+    crafty.jira.tickets[key] = crafty.jira.tickets[key].having(updated_at=crafty.clock.advance(seconds=1))
 
 
 async def test_a_comment_that_still_asks_on_a_ticket_that_left_is_looked_at(crafty: Sweeping) -> None:
@@ -519,6 +521,23 @@ async def test_a_draft_that_is_ready_by_now_is_found_without_a_webhook(crafty: S
     assert decided == ["it waits", "a draft"]
 
 
+async def test_a_draft_that_a_webhook_told_of_is_read_again_once_it_has_changed(crafty: Sweeping) -> None:
+    crafty.watch(repositories=frozenset({"acme/tool"}))
+    drafted = Note(what="drafted", at=NOW)
+    await crafty.ledger.keep_notes(Contributed(key=REQUEST, place="acme/tool", notes=(opened(), drafted)))
+    host = FakeHost(opened={"acme/tool": ((REQUEST, opened()),)})
+    crafty.readers = {"github": host}
+    crafty.check = lambda about, _: Verdict.passed("a draft") if about.is_draft else Verdict.act("it waits")
+    host.kept[REQUEST] = (opened(), drafted)
+    await crafty.sweep_and_look()
+    assert await crafty.looks() == []
+    readied = Note(what="readied", at=crafty.clock.advance(hours=1))
+    host.changed[REQUEST], host.kept[REQUEST] = readied.at, (opened(), drafted, readied)
+    assert await crafty.sweep_and_look() == [REQUEST]
+    decided = [entry.decisions[0].reason for entry in await crafty.ledger.timeline(REQUEST)]
+    assert decided == ["it waits", "a draft"]
+
+
 async def test_what_waits_without_a_moment_is_looked_at_once(crafty: Sweeping) -> None:
     crafty.watch(repositories=frozenset({"acme/tool"}))
     host = FakeHost(opened={"acme/tool": ((REQUEST, opened()),)}, kept={REQUEST: (opened(),)})
@@ -543,8 +562,10 @@ async def test_what_waits_for_a_late_answer_is_looked_at_though_nothing_is_left_
     told = Comment(ticket="SE-7", occasion="answer", state=state, message=says("Could somebody answer?"))
     crafty.check = lambda _, ctx: Verdict.passed("nothing is left to do") if ctx.said else Verdict.act("late", told)
     assert await crafty.sweep_and_look() == [REQUEST]
+    assert await crafty.looks() == []
+    host.changed[REQUEST] = crafty.clock.advance(hours=1)
     assert await crafty.sweep_and_look() == keys
-    assert await crafty.looks() == keys
+    assert await crafty.looks() == []
 
 
 @pytest.mark.parametrize(

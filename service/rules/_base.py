@@ -21,6 +21,9 @@ from service.texts import Block, Link, Message, Moment, Paragraph, small
 
 Outcome = Literal["act", "wait", "pass"]
 
+LABEL: Final = r"^\S{1,255}$"
+"""The pattern of what Jira takes for a label."""
+
 _WHY: Final = "Crafty, rule {rule}. On {ticket}: “@crafty why”."
 _WHY_OR_SNOOZE: Final = "Crafty, rule {rule}. On {ticket}: “@crafty why” or “@crafty snooze 2d”."
 

@@ -10,7 +10,7 @@ holidays do not count unless the cell says so. How long answers take is kept for
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 from pydantic import Field
 
@@ -18,7 +18,7 @@ from service.actions import ASKING, Action, Comment, CreateTicket, EditComment, 
 from service.contributions import Acknowledgement, Answer, Contribution
 from service.events import CommentPosted, ContributionNoted, Due, TicketChanged
 from service.facts import Person
-from service.rules._base import Context, Rule, RuleParams, Verdict, firefighters, signed, wanted
+from service.rules._base import LABEL, Context, Rule, RuleParams, Verdict, firefighters, signed, wanted
 from service.texts import Link as TextLink
 from service.texts import Message, Moment, Paragraph, in_words, paragraph, small, to_plain
 from service.values import WorkingTime
@@ -46,7 +46,9 @@ class Params(RuleParams):
     )
     issue_type: str = Field("Task", description="The type of the internal tickets.")
     epic: str = Field("", description="The key of the epic that internal tickets belong to; none when left out.")
-    labels: tuple[str, ...] = Field(("community",), strict=False, description="What the internal tickets are labelled.")
+    labels: tuple[Annotated[str, Field(pattern=LABEL)], ...] = Field(
+        ("community",), strict=False, description="What the internal tickets are labelled, without blanks."
+    )
     due_days: int = Field(14, ge=0, le=365, description="How many days after the opening an internal ticket is due.")
     member_groups: tuple[str, ...] = Field(
         (), strict=False, description="The groups of the forum or a code host whose people count as members."

@@ -23,6 +23,7 @@ from service.commitments import Commitment
 from service.events import CommentPosted, Due, TicketChanged
 from service.facts import Person, Remark, Said, Sprint, Ticket, names_of
 from service.rules._base import (
+    LABEL,
     Case,
     Context,
     Rule,
@@ -40,17 +41,15 @@ from service.values import Duration, WorkingTime
 
 NAME: Final = "spillover"
 
-_LABEL: Final = r"^\S{1,255}$"
-
 
 class Params(RuleParams):
     """What a cell can tune."""
 
     label: str = Field(
-        "spillover", pattern=_LABEL, description="The label of a ticket that was not ready when its sprint was closed."
+        "spillover", pattern=LABEL, description="The label of a ticket that was not ready when its sprint was closed."
     )
     risk_label: str = Field(
-        "spillover-risk", pattern=_LABEL, description="The label of a ticket that may not make its sprint."
+        "spillover-risk", pattern=LABEL, description="The label of a ticket that may not make its sprint."
     )
     silence: WorkingTime = Field(
         "48h",

@@ -39,6 +39,9 @@ for _, look in ipairs(call.looks) do
   local planned = tonumber(redis.call('ZSCORE', P .. 'due', look.key) or math.huge)
   local is_soon_enough = look.only_if_open or planned <= (look.in_time or 0)
   if is_open or planned <= look.due or not is_soon_enough then
+    if look.in_time and not is_open and planned > look.due then
+      look.due, look.cap = look.in_time, look.in_time - call.now
+    end
     want(look, call.now)
     woken = true
   end

@@ -1,5 +1,6 @@
 """Every line of community-ack's table, each boundary from both sides, and what people read."""
 
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -9,6 +10,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from service.actions import Action, Comment, CreateTicket, EditComment, Link, Notify, Record
 from service.contributions import Acknowledgement, Answer, Contribution, Kind
@@ -341,6 +343,20 @@ def test_the_internal_ticket() -> None:
         "Crafty, rule community-ack. Anyone in the team can answer, on the pull request "
         "(https://github.example/acme/tool/pull/12)."
     )
+
+
+@pytest.mark.parametrize(
+    ("labels", "is_taken"),
+    [
+        pytest.param(["help-wanted", "a"], True, id="as Jira takes them"),
+        pytest.param(["help wanted"], False, id="with a blank"),
+        pytest.param([""], False, id="empty"),
+        pytest.param(["x" * 256], False, id="too long"),
+    ],
+)
+def test_labels_are_what_jira_takes(labels: list[str], is_taken: bool) -> None:
+    with nullcontext() if is_taken else pytest.raises(ValidationError, match=r"labels\.0"):
+        RULE.params(labels=labels)
 
 
 def test_the_internal_ticket_as_a_cell_wants_it() -> None:
