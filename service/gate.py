@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 
 from service.clock import Clock
 from service.ledger import redis_or_away, script
-from service.limits import Lane
+from service.limits import Lane, answer_class
 
 log = structlog.get_logger()
 
@@ -31,6 +31,7 @@ class SharedGate:
         self._clock = clock
         self._enter: Any = redis.register_script(script("limit"))
         self._close: Any = redis.register_script(script("close"))
+        self._answer: Any = redis.register_script(script("answer"))
 
     async def enter(self, lanes: Sequence[Lane]) -> float:
         """0 where a call may go through all these lanes now, and is counted in each; else the seconds to wait first."""
@@ -47,6 +48,11 @@ class SharedGate:
         log.info("calls.paused", lane=lane.name, seconds=seconds)
         async with redis_or_away():
             await self._close(args=[lane.name, self._now(), _ms(seconds)])
+
+    async def answered(self, lane: Lane, status: int | None) -> None:
+        """Counts an answer by its status code, None for a call that got none; lane: that of the whole service."""
+        async with redis_or_away():
+            await self._answer(args=[f"answered {lane.name} {answer_class(status)}", self._now()])
 
     def _now(self) -> int:
         return (self._clock() - _EPOCH) // _MILLISECOND

@@ -49,7 +49,7 @@ class Call:
 
 
 class Gate(Protocol):
-    """Where all processes agree on who may call; both methods raise RedisAway where it can't be asked."""
+    """Where all processes agree on who may call; each method raises RedisAway where it can't be asked."""
 
     async def enter(self, lanes: Sequence[Lane]) -> float:
         """0 where a call may go through all these lanes now, and is counted in each; else the seconds to wait first."""
@@ -57,6 +57,10 @@ class Gate(Protocol):
 
     async def close(self, lane: Lane, seconds: float) -> None:
         """Lets nobody through the lane for that long; a longer pause that is kept already stands."""
+        ...
+
+    async def answered(self, lane: Lane, status: int | None) -> None:
+        """Counts an answer by its status code, None for a call that got none; lane: that of the whole service."""
         ...
 
 
@@ -69,6 +73,9 @@ class OpenGate:
 
     async def close(self, lane: Lane, seconds: float) -> None:
         """Nobody is told."""
+
+    async def answered(self, lane: Lane, status: int | None) -> None:
+        """Nobody counts."""
 
 
 OPEN: Final = OpenGate()
@@ -129,6 +136,13 @@ GITHUB: Final = Limits("github", Window(79, 60))
 
 GITLAB: Final = Limits("gitlab", Window(119, 60))
 """One less than the 7,200 an hour of an installation that limits calls, minute by minute."""
+
+
+def answer_class(status: int | None) -> str:
+    """How answers are counted: 2xx, 3xx, 4xx, 5xx, 429 on its own, and none for a call that got no answer."""
+    if status is None:
+        return "none"
+    return "429" if status == 429 else f"{status // 100}xx"
 
 
 def breather(headers: Mapping[str, str]) -> float:

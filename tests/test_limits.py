@@ -402,6 +402,9 @@ class AwayGate:
     async def close(self, lane: Lane, seconds: float) -> Any:
         raise RedisAway("Redis can't be used at the moment (ConnectionError)")
 
+    async def answered(self, lane: Lane, status: int | None) -> None:
+        raise RedisAway("Redis can't be used at the moment (ConnectionError)")
+
 
 async def test_nobody_calls_while_redis_is_away() -> None:
     api = Api("Jira", SITE, CREDENTIAL, gate=AwayGate(0))
@@ -449,6 +452,9 @@ class Tally:
 
     async def close(self, lane: Lane, seconds: float) -> None:
         raise AssertionError
+
+    async def answered(self, lane: Lane, status: int | None) -> None:
+        assert (lane.name, lane.windows) in self.windows
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,10 @@ for _, lane in ipairs(call.lanes) do
     if first then at = math.max(at, tonumber(first) + span) end
   end
 end
-if at > call.now then return at - call.now end
+if at > call.now then
+  count({ ['waits ' .. call.lanes[1].name] = 1 }, call.now)
+  return at - call.now
+end
 
 for _, lane in ipairs(call.lanes) do
   local key, most, longest = P .. 'calls:' .. lane.name, 0, 0
