@@ -26,8 +26,11 @@ _QUIET: Final = ("arq", "httpcore", "httpx")
 _OWN_HANDLERS: Final = ("uvicorn", "uvicorn.access", "uvicorn.error", *_QUIET)
 _DEEPEST: Final = 5
 
+_EMAIL: Final = re.compile(r"(?<![\w.%+-])[\w.%+-]+(?:@|%40)[\w-]+(?:\.[\w-]+)+")
+"""An e-mail address, also as an address of the web spells it."""
+
 Scrub = Callable[[str], str]
-"""Takes the secrets out of a text."""
+"""Takes secrets and e-mail addresses out of a text."""
 
 
 def configure(log_format: Format, level: str, secrets: tuple[str, ...] = ()) -> None:
@@ -103,8 +106,8 @@ def _without_query(record: logging.LogRecord) -> bool:
 
 
 def redactor(secrets: Iterable[str]) -> Processor:
-    """A processor that hides values of keys that sound secret, and these secrets wherever they stand in an event."""
-    scrub = _scrub(secrets)
+    """A processor that hides values of keys that sound secret, and what `scrubber` hides wherever it stands."""
+    scrub = scrubber(secrets)
 
     def redact(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         return {str(key): _shown(str(key), value, scrub, _DEEPEST) for key, value in event.items()}
@@ -112,12 +115,13 @@ def redactor(secrets: Iterable[str]) -> Processor:
     return redact
 
 
-def _scrub(secrets: Iterable[str]) -> Scrub:
+def scrubber(secrets: Iterable[str], mark: str = REDACTED) -> Scrub:
+    """Puts the mark in the place of these secrets, however they are spelled, and of every e-mail address."""
     spellings = {spelling for secret in secrets if secret for spelling in _spellings(secret)}
     if not spellings:
-        return str
-    pattern = re.compile("|".join(re.escape(text) for text in sorted(spellings, key=len, reverse=True)))
-    return lambda text: pattern.sub(REDACTED, text)
+        return lambda text: _EMAIL.sub(mark, text)
+    known = re.compile("|".join(re.escape(text) for text in sorted(spellings, key=len, reverse=True)))
+    return lambda text: _EMAIL.sub(mark, known.sub(mark, text))
 
 
 def _spellings(secret: str) -> set[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from service.admin.auth import Doorkeeper
@@ -10,6 +11,7 @@ from service.clock import Clock
 from service.current import Current
 from service.facts import Team
 from service.ledger import Ledger
+from service.log import Scrub, scrubber
 from service.rehearsal import Rehearsal
 from service.settings import Settings
 from service.steering import Steering
@@ -33,3 +35,8 @@ class Office:
     doorkeeper: Doorkeeper
     intake: Intake
     rehearsal: Rehearsal
+
+    @cached_property
+    def scrub(self) -> Scrub:
+        """Takes secrets and e-mail addresses out of what an error repeats of a call."""
+        return scrubber(self.settings.secret_values)

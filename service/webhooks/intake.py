@@ -22,11 +22,13 @@ from service.events import (
     SprintChanged,
     TicketChanged,
     TicketDeleted,
+    Unread,
 )
 from service.facts import Team
 from service.ledger import Contributed, Delivery, Site
 from service.queue import Queue, StaleRules, Taken, Wish, look, look_again, sweep
 from service.settings import Settings
+from service.webhooks._shape import SMALL_BYTES
 from service.webhooks.sources import Posted, Source, Sources, situations
 
 log = structlog.get_logger()
@@ -34,6 +36,12 @@ log = structlog.get_logger()
 _KEPT_HEADERS: Final = ("content-type", "user-agent", "x-atlassian-webhook-", "x-discourse-", "x-github-", "x-gitlab-")
 _NOT_KEPT: Final = ("signature", "token")
 _RELOADS: Final = 5
+MOST_KEPT_BYTES: Final = 1024 * 1024
+"""A packed body that is larger is not kept, so that the delivery can't be replayed."""
+MOST_TOLD_BYTES: Final = 512 * 1024
+FAILED_ON: Final = "Crafty failed on it"
+"""How the note begins of a delivery that is kept for a version of Crafty which is mended."""
+
 _LONGEST_NAME: Final = 128
 
 
@@ -50,6 +58,7 @@ class Intake:
 
     def __init__(self, settings: Settings, team: Team, current: Current, queue: Queue) -> None:
         self._sources = Sources(settings, team)
+        self._secrets = settings.secret_values
         self._team = team
         self._current = current
         self._queue = queue
@@ -77,7 +86,9 @@ class Intake:
         more, or RedisAway.
         """
         if not body:
-            raise Rejected(410, "nothing of this delivery was kept, because no rule was concerned with it")
+            raise Rejected(
+                410, "nothing of this delivery was kept, because no rule was concerned with it or it was too large"
+            )
         return await self._by_standing_rules(lambda: self._store_again(delivery, unpacked(body)))
 
     async def _by_standing_rules(self, store: Callable[[], Awaitable[Answer]]) -> Answer:
@@ -90,8 +101,7 @@ class Intake:
         raise Rejected(503, "the rules' settings keep changing; deliver again")
 
     async def _store(self, name: str, source: Source, posted: Posted) -> Answer:
-        event_name, event = self._sources.parsed(name, posted, self._current.site)
-        decisions = self._decide(event, posted.received)
+        event_name, event, decisions = self._understood(name, posted)
         delivery_id, marks = source.identify(posted)
         delivery = Delivery(
             id=delivery_id,
@@ -99,23 +109,39 @@ class Intake:
             event=event_name[:_LONGEST_NAME],
             subject=None if isinstance(event, Ignored) else event.subject,
             received=posted.received,
-            headers=_kept(posted.headers),
+            headers=_kept(posted.headers, self._secrets),
             note=event.reason if isinstance(event, Ignored) else None,
         )
         taken = Taken(
             delivery=delivery,
-            body=b"" if isinstance(event, Ignored) else packed(posted.body),
+            body=_body_to_keep(event, posted.body),
             marks=marks,
             decisions=decisions,
             looks=list(self._looks(event, decisions, posted.received)),
             outdated=_outdated(event),
             noted=_noted(event),
         )
+        if len(posted.body) > SMALL_BYTES:
+            _check_size(taken)
         first = await self._queue.ingest(taken, self._current.version)
         log.info("delivery.stored", delivery=delivery_id, source=name, event_name=delivery.event, duplicate=bool(first))
         if first is not None:
             return Answer(delivery=first, duplicate=True)
         return _told(delivery_id, decisions)
+
+    def _understood(self, name: str, posted: Posted) -> tuple[str, Event | Ignored, tuple[Decision, ...]]:
+        """The event's name, the event, and what the rules decide on it.
+
+        A delivery on which Crafty itself fails would fail each time that it is sent again: it is Unread.
+        """
+        try:
+            event_name, event = self._sources.parsed(name, posted, self._current.site)
+            return event_name, event, self._decide(event, posted.received)
+        except Rejected:
+            raise
+        except Exception as error:
+            log.exception("delivery.failed", source=name)
+            return name, Unread(f"{FAILED_ON} ({type(error).__name__})"), ()
 
     async def _store_again(self, delivery: Delivery, body: bytes) -> Answer:
         now = self._queue.clock()
@@ -163,6 +189,18 @@ def decided(event: Event | Ignored, *, team: Team, site: Site, book: Rulebook, n
     )
 
 
+def _body_to_keep(event: Event | Ignored, body: bytes) -> bytes:
+    """Packed; nothing of what no rule is concerned with, and of what would take too much room."""
+    kept = packed(body) if isinstance(event, Event | Unread) else b""
+    return kept if len(kept) <= MOST_KEPT_BYTES else b""
+
+
+def _check_size(taken: Taken) -> None:
+    """Raises Rejected where the decisions and notes that follow from a delivery are larger than any real ones."""
+    if len(msgspec.json.encode(msgspec.structs.replace(taken, body=b""))) > MOST_TOLD_BYTES:
+        raise Rejected(413, "what it tells of takes more room than Crafty gives to one delivery")
+
+
 def packed(body: bytes) -> bytes:
     """A body as it is stored."""
     return zlib.compress(body, level=1)
@@ -190,12 +228,15 @@ def _outdated(event: Event | Ignored) -> list[str]:
             return []
 
 
-def _kept(headers: Mapping[str, str]) -> dict[str, str]:
-    """The headers that tell what a delivery was; never a signature or a credential."""
+def _kept(headers: Mapping[str, str], secrets: Iterable[str]) -> dict[str, str]:
+    """The headers that tell what a delivery was; never a signature, a credential or an e-mail address."""
     return {
         name: value[:256]
         for name, value in headers.items()
-        if name.startswith(_KEPT_HEADERS) and not name.endswith(_NOT_KEPT)
+        if name.startswith(_KEPT_HEADERS)
+        and not name.endswith(_NOT_KEPT)
+        and "@" not in value
+        and not any(secret in value for secret in secrets)
     }
 
 

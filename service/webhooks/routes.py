@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -20,13 +21,39 @@ from service.webhooks.sources import Posted
 log = structlog.get_logger()
 
 RETRY_SECONDS: Final = "10"
+_BODIES_AT_ONCE: Final = 12
+"""How many bodies of the largest size a process holds at once; of usual ones that is many thousands."""
+
+
+class Room:
+    """Room for the bodies of all deliveries that are on their way through this process, in bytes."""
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+
+    @contextmanager
+    def taker(self) -> Iterator[Callable[[int], None]]:
+        """Takes up room for one delivery, bit by bit, until the end of the context; Rejected where there is none."""
+        taken = 0
+
+        def take(size: int) -> None:
+            nonlocal taken
+            taken, self._left = taken + size, self._left - size
+            if self._left < 0:
+                raise Rejected(503, "too many large deliveries come at once; deliver again")
+
+        try:
+            yield take
+        finally:
+            self._left += taken
 
 
 def webhook_route(intake: Intake, max_bytes: int, clock: Clock) -> Route:
     """The route for all sources; a plain one, because the decorated kind parses and validates what it need not."""
+    room = Room(_BODIES_AT_ONCE * max_bytes)
 
     async def endpoint(request: Request) -> Response:
-        return await _answered(request, lambda: _take(request, intake, max_bytes, clock))
+        return await _answered(request, lambda: _take(request, intake, max_bytes, room, clock))
 
     return Route("/webhooks/{source}", endpoint, methods=["POST"])
 
@@ -42,7 +69,8 @@ async def _answered(request: Request, take: Callable[[], Awaitable[Answer]]) -> 
     try:
         answer = await take()
     except Rejected as rejected:
-        log.info("delivery.rejected", source=request.path_params["source"][:32], status=rejected.status)
+        source = "unknown" if rejected.status == HTTPStatus.NOT_FOUND else request.path_params["source"]
+        log.info("delivery.rejected", source=source, status=rejected.status)
         return problem(rejected.status, rejected.detail)
     except RedisAway:
         log.warning("delivery.not_stored", source=request.path_params["source"])
@@ -52,14 +80,15 @@ async def _answered(request: Request, take: Callable[[], Awaitable[Answer]]) -> 
     return Response(msgspec.json.encode(answer), 200 if answer.duplicate else 202, media_type="application/json")
 
 
-async def _take(request: Request, intake: Intake, max_bytes: int, clock: Clock) -> Answer:
+async def _take(request: Request, intake: Intake, max_bytes: int, room: Room, clock: Clock) -> Answer:
     source = request.path_params["source"]
     intake.check_configured(source)
     _check_is_json(request, source)
-    body = await _body_of(request, max_bytes)
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.headers.raw}
-    posted = Posted(headers=headers, token=request.query_params.get("token"), body=body, received=clock())
-    return await intake.take(source, posted)
+    with room.taker() as take:
+        body = await _body_of(request, max_bytes, take)
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in request.headers.raw}
+        posted = Posted(headers=headers, token=request.query_params.get("token"), body=body, received=clock())
+        return await intake.take(source, posted)
 
 
 def _check_is_json(request: Request, source: str) -> None:
@@ -70,7 +99,7 @@ def _check_is_json(request: Request, source: str) -> None:
         raise Rejected(415, "the content type is not JSON; set it to application/json")
 
 
-async def _body_of(request: Request, max_bytes: int) -> bytes:
+async def _body_of(request: Request, max_bytes: int, take: Callable[[int], None]) -> bytes:
     declared = request.headers.get("content-length", "0")
     if declared.isdecimal() and int(declared) > max_bytes:
         raise Rejected(413, f"the body is larger than {max_bytes} bytes")
@@ -79,5 +108,6 @@ async def _body_of(request: Request, max_bytes: int) -> bytes:
         size += len(part)
         if size > max_bytes:
             raise Rejected(413, f"the body is larger than {max_bytes} bytes")
+        take(len(part))
         parts.append(part)
     return b"".join(parts)

@@ -11,6 +11,7 @@ from typing import Final
 
 import msgspec
 
+from service.calendar import is_believable
 from service.contributions import Contribution, contribution_from, notes_of
 from service.errors import Rejected
 from service.events import CommentPosted, ContributionNoted, Event, Ignored, TicketChanged
@@ -19,6 +20,7 @@ from service.ledger import Site
 from service.settings import Settings
 from service.situation import Situation
 from service.webhooks import discourse, github, gitlab, jira
+from service.webhooks._shape import check_shape
 from service.webhooks._signature import is_signed, is_token
 
 _PLAIN_ID: Final = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -154,13 +156,25 @@ def _parsed_as(
 
 
 def _parsed(source: Source, posted: Posted, site: Site) -> tuple[str, Event | Ignored]:
+    check_shape(posted.body)
     try:
-        return source.parse(posted, site)
+        event_name, event = source.parse(posted, site)
     except msgspec.ValidationError as error:
         status = 400 if posted.body.lstrip()[:1] != b"{" else 422
         raise Rejected(status, f"the JSON is not what this event must have: {error}") from None
     except (msgspec.DecodeError, ValueError, RecursionError):
         raise Rejected(400, "the body is not a JSON object in UTF-8") from None
+    if not all(map(is_believable, _moments_of(event))):
+        raise Rejected(422, "a time in it lies outside the years 1900 to 2199")
+    return event_name, event
+
+
+def _moments_of(event: Event | Ignored) -> Iterator[datetime]:
+    """When it happened, and everything that it tells of a contribution."""
+    if not isinstance(event, Ignored):
+        yield event.at
+    if isinstance(event, ContributionNoted):
+        yield from (note.at for note in event.notes)
 
 
 def _known_of(ticket: Ticket, team: Team) -> tuple[Ticket, Sprints]:

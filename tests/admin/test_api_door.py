@@ -27,6 +27,7 @@ CHANGES = (
     ("PATCH", "rules/green-ticket"),
     ("POST", "deliveries/d-1/replay"),
     ("POST", "jobs/look:a:b/retry"),
+    ("POST", "jobs/retry"),
     ("DELETE", "jobs/look:a:b"),
     ("POST", "simulate"),
 )

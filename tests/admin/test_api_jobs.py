@@ -70,6 +70,19 @@ async def test_a_dead_letter_that_is_retried_is_queued_and_the_audit_log_says_wh
     assert (line["who"], line["what"]) == ("ada", f"retry job {job}")
 
 
+async def test_everything_that_was_given_up_is_retried_at_once(
+    api: httpx.AsyncClient, queue: Queue, redis: Redis
+) -> None:
+    await given_up(queue, redis, *(comment(f"SE-{number}") for number in range(3)))
+    jobs = set(await ids(api, "failed"))
+    answer = await api.post(f"{JOBS}/retry")
+    assert (answer.status_code, answer.json()) == (202, {"retried": 3})
+    assert (await ids(api, "failed"), set(await ids(api, "queued"))) == ([], jobs)
+    lines = (await api.get("/api/v1/audit")).json()["items"]
+    assert {line["what"] for line in lines} == {f"retry job {job}" for job in jobs}
+    assert (await api.post(f"{JOBS}/retry")).json() == {"retried": 0}
+
+
 async def test_what_is_dropped_is_gone(api: httpx.AsyncClient, queue: Queue, redis: Redis) -> None:
     await given_up(queue, redis, comment(CONTRIBUTION))
     (job,) = await ids(api, "failed")

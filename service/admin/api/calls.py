@@ -18,6 +18,7 @@ from starlette.responses import Response
 from service.admin.auth import TooManyGuessesError, Visitor, WrongTokenError
 from service.admin.office import Office
 from service.errors import CraftyError, RedisAway, Rejected
+from service.log import Scrub
 from service.steering import GoneError, StaleError, UnderWayError
 from service.toml_problems import sentence
 from service.tuning import CannotTuneError, Mistake
@@ -143,13 +144,14 @@ class Guarded(APIRoute):
         handle = super().get_route_handler()
 
         async def guarded(request: Request) -> Response:
+            scrub = the_office(request).scrub
             try:
                 await _admit(request)
                 return await handle(self._readable(request))
             except RequestValidationError as error:
-                return _wrong(_mistakes_of(error))
+                return _wrong(_mistakes_of(error), scrub)
             except _EXPECTED as error:
-                return _problem_of(error)
+                return _problem_of(error, scrub)
 
         return guarded
 
@@ -204,16 +206,16 @@ def _limited(receive: Receive, limit: int) -> Receive:
     return limited
 
 
-def _problem_of(error: CraftyError) -> Response:
+def _problem_of(error: CraftyError, scrub: Scrub) -> Response:
     if isinstance(error, CannotTuneError | WrongCallError):
-        return _wrong(error.mistakes)
+        return _wrong(error.mistakes, scrub)
     status = error.status if isinstance(error, Rejected) else _STATUS[type(error)]
-    return problem(status, str(error), _HEADERS.get(status))
+    return problem(status, scrub(str(error)), _HEADERS.get(status))
 
 
-def _wrong(mistakes: Sequence[Mistake]) -> Response:
-    errors = [{"key": one.key, "detail": one.what} for one in mistakes]
-    return problem(422, "; ".join(map(str, mistakes)), errors=errors)
+def _wrong(mistakes: Sequence[Mistake], scrub: Scrub) -> Response:
+    errors = [{"key": scrub(one.key), "detail": scrub(one.what)} for one in mistakes]
+    return problem(422, scrub("; ".join(map(str, mistakes))), errors=errors)
 
 
 def _mistakes_of(error: RequestValidationError) -> list[Mistake]:

@@ -46,6 +46,12 @@ class JobShape(Shape):
     payload: Any = Field(description="The action that it does.")
 
 
+class RetriedShape(Shape):
+    """What is tried again."""
+
+    retried: int = Field(description="How many pieces of work were given up, and are queued now.")
+
+
 @router.get("/jobs", summary="Outgoing work", responses=answers(example={"items": [_EXAMPLE], "next": None}))
 async def jobs(
     office: OfficeHere,
@@ -72,6 +78,17 @@ async def retry(job_id: JobId, office: OfficeHere, visitor: VisitorHere) -> JobS
     job = await office.steering.job(job_id)
     await office.steering.retry(job_id, visitor.actor)
     return _shown(msgspec.structs.replace(job, state="queued", due=office.clock(), tries=0))
+
+
+@router.post(
+    "/jobs/retry",
+    summary="Do everything now that was given up",
+    status_code=202,
+    responses=answers(*CHANGES, status=202, example={"retried": 3}),
+)
+async def retry_all(office: OfficeHere, visitor: VisitorHere) -> RetriedShape:
+    """Tries all dead letters at once, each as if it were new."""
+    return RetriedShape(retried=await office.steering.retry_all(visitor.actor))
 
 
 @router.delete(

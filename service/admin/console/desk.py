@@ -193,7 +193,7 @@ class Desk:
             secret, visitor = await self._who(request)
         except RedisAway:
             secret, visitor = "", None
-        page = Page("refused.html", status.phrase, {"detail": f"{error}"}, status)
+        page = Page("refused.html", status.phrase, {"detail": self._office.scrub(f"{error}")}, status)
         return self._render(request, page, visitor, secret)
 
     def _render(self, request: Request, page: Page, visitor: Visitor | None, secret: str, word: str = "") -> Response:
