@@ -269,15 +269,20 @@ class SprintWindow:
 
 
 def _utc(at: datetime) -> datetime:
-    if at.year not in _YEARS:
+    if not is_believable(at):
         raise ValueError(f"{at} lies outside the years 1900 to 2199.")
     if at.utcoffset() is None:
         raise ValueError(f"{at} has no zone, so it names no instant.")
     return at.astimezone(UTC)
 
 
+def is_believable(at: datetime) -> bool:
+    """Whether it lies in the years 1900 to 2199; nothing here works with others."""
+    return at.year in _YEARS
+
+
 def _believable(at: datetime | None) -> datetime | None:
-    return _utc(at) if at and at.year in _YEARS else None
+    return _utc(at) if at and is_believable(at) else None
 
 
 def _not_negative(amount: timedelta) -> timedelta:

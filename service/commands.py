@@ -21,6 +21,8 @@ Name = Literal["help", "why", "accept", "urgent", "snooze", "spillover", "plan",
 
 OUR_NAME: Final = "crafty"
 LONGEST_SNOOZE: Final = timedelta(days=14)
+LONGEST_TEXT: Final = 32_768
+"""How many characters of a text are read: as many as a comment of Jira or a post of the forum may have."""
 
 # In the markups of Jira, the forum and e-mail. What is never closed runs to the end, which also bounds the search.
 _QUOTED: Final = re.compile(
@@ -32,7 +34,7 @@ _QUOTED: Final = re.compile(
 )
 _CALL: Final = (
     r"""(?<!["'“„‘«])(?:\[~(?:accountid:)?(?:NAMES)\]|(?<![\w@])@(?:NAMES)(?![\w@]|[.-]\w))(?:[^\S\n]|[:,;.!*_–—-])*"""
-    r"(?:\s*[^\n<@[]{0,200}<spillover>(?P<reason>.{0,8000}?)</spillover>|(?=(?P<line>[^\n]*)))"
+    r"(?:\s*[^\n<@[]{0,200}<spillover>(?P<reason>(?:(?!<spillover>).){0,8000}?)</spillover>|(?=(?P<line>[^\n]*)))"
 )
 _GREETING: Final = re.compile(r"\W*(?:(?:dear|hello|hey|hi|ok|please)\W+)?", re.IGNORECASE)
 _COURTESY: Final = re.compile(r"(?:(?:please|can you|could you)\s+)*", re.IGNORECASE)
@@ -71,7 +73,7 @@ def commands_in(text: str, accounts: Iterable[str] = ()) -> tuple[Command, ...]:
 
     Other words after the name are an unknown command only where the name begins the line: else people speak of Crafty.
     """
-    said = _QUOTED.sub(" ", text)
+    said = _QUOTED.sub(" ", text[:LONGEST_TEXT])
     found = (_command(call, said) for call in _calls(frozenset(filter(None, accounts))).finditer(said))
     return tuple(command for command in found if command)
 

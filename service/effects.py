@@ -165,6 +165,13 @@ class Effects:
             raise CannotAct("Jira is not configured; set CRAFTY_JIRA_URL and CRAFTY_JIRA_TOKEN")
         return self._jira_writer
 
+    async def _fields(self) -> FieldMap:
+        """Which field is which in Jira, also where this process has read nothing there yet."""
+        site, _ = await self._ledger.site()
+        if site is not None:
+            self._jira.fields = site.fields
+        return self._jira.fields
+
     async def _comment(self, action: Comment, order: Order) -> Done:
         case = await self._ledger.case(order.rule, order.subject)
         stands = case if case and case.occasion == action.occasion else None
@@ -215,7 +222,7 @@ class Effects:
         return Done("done", f"assigned {action.ticket} to {action.person.name if action.person else 'nobody'}")
 
     async def _set_reviewer(self, action: SetReviewer, _: Order) -> Done:
-        field = self._jira.fields.reviewer
+        field = (await self._fields()).reviewer
         if field is None:
             raise CannotAct("the reviewer field was not found; name it in [jira.fields] of crafty.toml")
         await self._jira.set_user_field(action.ticket, field, action.person)
@@ -253,6 +260,7 @@ class Effects:
         return Done("done", f"made {created}", noted=Contributed(key=order.subject, notes=(note,)))
 
     async def _create(self, action: CreateTicket, marker: str) -> str:
+        await self._fields()
         try:
             return await self._jira.create_ticket(
                 action.project,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 from pydantic import ValidationError
@@ -23,6 +23,8 @@ from service.texts import in_words
 from service.toml_problems import TomlPath, problems_from
 
 Mode = Literal["on", "dry-run", "off"]
+
+_MOST_ACTIONS: Final = 50
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,12 +121,23 @@ def _verdict(rule: Rule, setting: Setting, ctx: Context, subject: Any) -> tuple[
     if setting.mode == "off":
         return Verdict.passed("the rule is off"), None
     try:
-        return (rule.can_snooze and _snoozed(ctx)) or rule.check(subject, ctx), None
+        return (rule.can_snooze and _snoozed(ctx)) or _sound(rule.check(subject, ctx)), None
     except Unknown as unknown:
         return Verdict.wait(f"not known yet: the {_noun(subject)}'s {unknown.fact.replace('_', ' ')}"), None
     except Exception as error:  # noqa: BLE001 - one failing rule must not stop the others
         reason = f"the rule failed ({type(error).__name__}); admins see it among the failed jobs"
         return Verdict.wait(reason), repr(error)
+
+
+def _sound(verdict: Any) -> Verdict:
+    """The verdict; raises TypeError or ValueError for what no rule may answer."""
+    if not isinstance(verdict, Verdict) or not isinstance(verdict.reason, str):
+        raise TypeError("a rule answers with a Verdict")
+    if len(verdict.actions) > _MOST_ACTIONS:
+        raise ValueError(f"a rule wants no more than {_MOST_ACTIONS} things at once")
+    if any(isinstance(action, Recheck) and action.at.tzinfo is None for action in verdict.actions):
+        raise ValueError("a rule looks again at an instant, which has a zone")
+    return verdict
 
 
 def _noun(subject: Subject) -> str:

@@ -112,3 +112,8 @@ class Ignored:
     """A valid delivery that no rule can be concerned with. reason: why, as a phrase."""
 
     reason: str
+
+
+@dataclass(frozen=True)
+class Unread(Ignored):
+    """A delivery on which Crafty itself failed: it is kept whole, for a replay by a version that is mended."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import faulthandler
 import os
 import signal
 import sys
@@ -20,6 +21,7 @@ log = structlog.get_logger()
 STOP_SECONDS: Final = 40.0
 RESTART_SECONDS: Final = 0.5
 STEADY_SECONDS: Final = 5.0
+STUCK_SECONDS: Final = 60.0
 
 _PR_SET_PDEATHSIG: Final = 1
 _LIBC: Final = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -94,6 +96,16 @@ class Child:
                 preexec_fn=partial(_end_with_parent, os.getpid()),
             )
         return await process.wait()
+
+
+async def end_when_stuck() -> None:
+    """Ends this process, with a traceback, once its loop has stood still for STUCK_SECONDS: some code never returns.
+
+    Whoever supervises the process starts it again, and what it worked on comes back.
+    """
+    while True:
+        faulthandler.dump_traceback_later(STUCK_SECONDS, exit=True)
+        await asyncio.sleep(STUCK_SECONDS / 4)
 
 
 def _end_with_parent(parent: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
@@ -162,6 +163,15 @@ class Steering:
     async def retry(self, key: str, by: Actor) -> None:
         """Does a piece of work at once, however often it failed; raises GoneError, or UnderWayError while it runs."""
         await self._steer("retry", await self.job(key), by)
+
+    async def retry_all(self, by: Actor) -> int:
+        """Does everything at once that was given up; how many pieces of work that were."""
+        async with redis_or_away():
+            keys: list[bytes] = await self.redis.zrange(f"{PREFIX}failed", 0, -1)
+        for key in keys:
+            with suppress(GoneError, UnderWayError):  # somebody else was faster
+                await self.retry(key.decode(), by)
+        return len(keys)
 
     async def drop(self, key: str, by: Actor) -> None:
         """Takes a piece of work away for good; raises GoneError, or UnderWayError where that can't be."""

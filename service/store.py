@@ -4,7 +4,7 @@ from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from redis.asyncio import BlockingConnectionPool, ConnectionPool
-from redis.asyncio.sentinel import Sentinel
+from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 
 from service.errors import ConfigError, Problem
 
@@ -45,10 +45,25 @@ def _behind_sentinels(url: str) -> ConnectionPool:
     options: dict[str, Any] = {"socket_timeout": TIMEOUT_SECONDS, "socket_connect_timeout": TIMEOUT_SECONDS}
     watch: Any = Sentinel
     master = watch(sentinels, sentinel_kwargs=options).master_for(
-        service or "mymaster", db=int(db or 0), username=username or None, password=password or None, **options
+        service or "mymaster",
+        connection_pool_class=_WatchedPool,
+        db=int(db or 0),
+        username=username or None,
+        password=password or None,
+        **options,
     )
     pool: ConnectionPool = master.connection_pool
     return pool
+
+
+class _WatchedPool(SentinelConnectionPool):
+    """A pool that ends its connections to the Sentinels with its own."""
+
+    async def disconnect(self, inuse_connections: bool = True) -> None:
+        await super().disconnect(inuse_connections)
+        if inuse_connections:
+            for sentinel in self.sentinel_manager.sentinels:
+                await sentinel.aclose()
 
 
 def _address(host: str) -> tuple[str, int]:

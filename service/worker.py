@@ -30,16 +30,22 @@ from service.gate import SharedGate
 from service.gather import Gatherer, find_out
 from service.jobs import Jobs
 from service.ledger import Ledger
+from service.migrations import migrate
 from service.pings import Pings
 from service.queue import ARQ_QUEUE, Queue, examination, site, sweep
 from service.roster import attention_from
 from service.rounds import EVERYTHING, REGISTRATION, Rounds
 from service.settings import Settings
 from service.sweeps import Sweeper
+from service.telemetry import queue_of
 
 log = structlog.get_logger()
 
 MAX_JOBS: Final = 10
+MOST_IN_QUEUE: Final = 10_000
+"""More than arq's queue holds. arq reads only its first hundred otherwise, and what died with other workers stays there
+for two minutes: a few crashes in a row would keep every worker from what is due.
+"""
 JOB_SECONDS: Final = 115
 TURN_SECONDS: Final = 1.0
 STOP_SECONDS: Final = 30.0
@@ -71,6 +77,7 @@ class Worker(ArqWorker):
             redis_pool=redis,
             queue_name=ARQ_QUEUE,
             max_jobs=MAX_JOBS,
+            queue_read_limit=MOST_IN_QUEUE,
             keep_result=0,
             handle_signals=False,
             job_serializer=_encode,
@@ -117,6 +124,7 @@ class Worker(ArqWorker):
     async def _until_redis_answers(self) -> None:
         while not self._stopping.is_set():
             try:
+                await migrate(self.pool)
                 now = self._clock()
                 rounds = (examination(part, now) for part in (EVERYTHING, REGISTRATION))
                 await self._queue.want(site(now), *(sweep(cell, now) for cell in self._cells), *rounds)
@@ -151,7 +159,7 @@ def worker_from(
     """
     pool = store.connect(redis_url)
     redis = Redis(connection_pool=pool)
-    queue, ledger = Queue(redis, clock), Ledger(redis)
+    queue, ledger = queue_of(settings, redis, clock), Ledger(redis)
     connections = connected(settings, SharedGate(redis, clock), sleep)
     jira, readers = connections.jira, connections.readers
     names = settings.config.jira.fields_.model_dump()

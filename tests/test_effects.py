@@ -36,7 +36,7 @@ from service.effects import Done, Effects, Order
 from service.errors import CannotAct, NotFound, TryLater
 from service.facts import Person
 from service.jira_shapes import FieldMap
-from service.ledger import Case, Contributed, Ledger
+from service.ledger import Case, Contributed, Ledger, Site
 from service.queue import Queue, Result, look_again
 from service.texts import Message, item, paragraph, small, to_plain
 from tests.builders import ANN, BOB, FAY, NEW, SAM
@@ -364,6 +364,13 @@ async def test_a_review_that_was_given_before_the_crash_is_counted_after_it(desk
         await desk.do(SetReviewer(ticket="SE-1", person=FAY, sprint=41))
     await desk.do(SetReviewer(ticket="SE-1", person=FAY, sprint=41), is_retry=True)
     assert await Ledger(redis).reviews_taken(41) == {"acc-fay": 1}
+
+
+async def test_a_process_that_has_just_started_knows_which_field_names_the_reviewer(desk: Desk, redis: Redis) -> None:
+    desk.jira.fields = FieldMap()
+    await Ledger(redis).keep_site(Site(fields=FieldMap(reviewer="customfield_9")))
+    await desk.do(SetReviewer(ticket="SE-1", person=FAY, sprint=41))
+    assert desk.jira.user_fields == {("SE-1", "customfield_9"): FAY}
 
 
 async def test_a_reviewer_without_a_field_says_what_to_configure(desk: Desk, redis: Redis) -> None:

@@ -27,7 +27,7 @@ ENOUGH = ("skipped", "enough messages for a day, so it goes into the next list")
 async def crafty(redis: Redis, clock: SetClock) -> Crafty:
     """A Crafty with the usual manners: five a day, and quiet from 20:00 to 08:00. It is noon in Paris."""
     clock.now = wall("2026-11-03 12:00")
-    made = Crafty(redis, clock, attention=Attention())
+    made = Crafty(redis, clock, attention=Attention(), rules=(RULE, "another-rule", "third-rule"))
     await made.ledger.keep_site(FOUND)
     return made
 

@@ -491,3 +491,14 @@ async def test_a_redis_that_is_away_is_one_kind_of_error(clock: SetClock, tmp_pa
         with pytest.raises(RedisAway):
             await call
     await away.aclose()
+
+
+async def test_all_dead_letters_are_tried_again_at_once_and_each_is_noted(
+    admin: Steering, queue: Queue, redis: Redis
+) -> None:
+    await given_up(queue, redis, *(comment(f"SE-{number}") for number in range(3)))
+    assert await admin.retry_all(ADA) == 3
+    assert await admin.counts() == {"queued": 3, "deferred": 0, "failed": 0}
+    assert sorted(line.what for line in await lines(admin)) == [
+        f"retry job missing-reviewer:SE-{number}:s" for number in range(3)
+    ]

@@ -138,6 +138,15 @@ async def idle(redis: Redis, workers: int = 1) -> None:
     assert [(one["cmd"], "b" in one["flags"]) for one in clients].count(("blpop", True)) == workers
 
 
+async def test_what_died_with_other_workers_is_in_nobodys_way(redis: Redis, redis_url: str) -> None:
+    left: dict[str, float] = {f"look:{RULE}:XX-{number}@{number}": 1 for number in range(150)}
+    await redis.zadd(ARQ_QUEUE, left)
+    await redis.mset({f"arq:in-progress:{job}": "1" for job in left})
+    async with working(redis_url) as (_, jobs):
+        await want(redis, "SE-1")
+        await jobs.until(lambda so_far: so_far.done == ["SE-1"])
+
+
 async def test_no_more_run_at_once_than_may(redis: Redis, redis_url: str) -> None:
     async with working(redis_url) as (_, jobs):
         jobs.is_open.clear()

@@ -1,8 +1,14 @@
 -- Shared by every script: keys, the doorbell, and how a wish for work becomes a record.
 -- A work record is a hash; the sorted set `due` holds when each is to be released, or when its lease ends.
+-- FORMAT, which stands above this, is the format that is written.
 
 local P = 'crafty:'
 local DAY = 86400
+
+-- What a newer version of Crafty has brought to its own format is not for this one to write to.
+if tonumber(redis.call('GET', P .. 'format') or 0) > FORMAT then
+  return redis.error_reply('NEWER a newer version of Crafty has taken over')
+end
 
 local function ring()
   redis.call('LPUSH', P .. 'doorbell', '1')
@@ -33,11 +39,14 @@ local function hear(subjects, now)
   for _, subject in ipairs(subjects) do redis.call('SET', P .. 'heard:' .. subject, now, 'EX', 30 * DAY) end
 end
 
--- What happened to a contribution: a note that is there already stays as it is.
+-- What happened to a contribution: a note that is there already stays as it is. Of very many, the first are kept; answers
+-- leave room for its end.
+local MOST_ANSWERS, MOST_NOTES = 1000, 2000
 local function note(notes)
   for _, one in ipairs(notes) do
     local key = P .. 'contribution:' .. one[1]
-    redis.call('HSETNX', key, one[2], one[3])
+    local most = string.sub(one[2], 1, 9) == 'answered:' and MOST_ANSWERS or MOST_NOTES
+    if redis.call('HLEN', key) < most then redis.call('HSETNX', key, one[2], one[3]) end
     redis.call('EXPIRE', key, 400 * DAY)
   end
 end
@@ -57,7 +66,7 @@ local function want(wish, now)
   local latest = tonumber(old[2] or now + (wish.cap or 0))
   local due = math.max(now, tonumber(old[3] or 0), math.min(wish.due, latest))
   redis.call('HSET', key, 'kind', wish.kind, 'rule', wish.rule, 'subject', wish.subject, 'payload', wish.payload or 'null',
-    'latest', latest)
+    'latest', latest, 'format', FORMAT)
   redis.call('HINCRBY', key, 'generation', 1)
   redis.call('HDEL', key, 'blocked')
   if wish.writes then

@@ -62,7 +62,7 @@ end
 
 if #call.sent > 0 then redis.call('DEL', P .. 'tried:' .. call.key) end
 
-redis.call('HDEL', key, 'token', 'claimed', 'next')
+redis.call('HDEL', key, 'token', 'claimed', 'next', 'lost')
 local is_wanted_again = record[2] ~= record[3]
 local next_due = tonumber(record[4] or call.now)
 if call.state == 'done' and redis.call('EXISTS', P .. 'lines:' .. call.key) == 1 then is_wanted_again = true end

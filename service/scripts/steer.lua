@@ -9,7 +9,7 @@ if record[1] == 'running' then return 'running' end
 
 if call.deed == 'retry' then
   redis.call('HSET', key, 'state', 'waiting', 'tries', 0, 'wanted', call.now)
-  redis.call('HDEL', key, 'not_before', 'latest')
+  redis.call('HDEL', key, 'not_before', 'latest', 'lost')
   redis.call('ZREM', P .. 'failed', call.key)
   redis.call('SREM', P .. 'refused:' .. record[2] .. ':' .. record[3], call.key)
   redis.call('ZADD', P .. 'due', call.now, call.key)
