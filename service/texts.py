@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from itertools import accumulate, chain, repeat
 from string import Formatter
 from typing import Any, Final
@@ -148,6 +149,7 @@ def _listed(people: tuple[Person, ...]) -> Iterator[Inline]:
 # Words, the same in every place
 
 _TEXT_LIMIT: Final = 500
+_READ_LIMIT: Final = 10_000
 _URL_LIMIT: Final = 2_000
 _URL_SAFE: Final = ":/?#&=%+,-._~"
 _DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -197,10 +199,12 @@ def _words(inline: Inline, zone: str | None) -> str:
 
 def _tamed(text: str) -> str:
     """The text as one line of visible characters, cut where it is overlong."""
-    line = re.sub(" +", " ", "".join(map(_tamed_character, text)))
-    return line if len(line) <= _TEXT_LIMIT else line[: _TEXT_LIMIT - 1].rstrip() + "…"
+    line = re.sub(" +", " ", "".join(map(_tamed_character, text[:_READ_LIMIT])))
+    is_whole = len(line) <= _TEXT_LIMIT and len(text) <= _READ_LIMIT
+    return line if is_whole else line[: _TEXT_LIMIT - 1].rstrip() + "…"
 
 
+@lru_cache(maxsize=4096)
 def _tamed_character(character: str) -> str:
     category = unicodedata.category(character)
     if category[0] == "Z" or category == "Cc":
@@ -215,6 +219,8 @@ def _is_noncharacter(code: int) -> bool:
 
 def _href(url: str) -> str | None:
     """The URL with all that could end or nest a link percent-encoded; None when it is not one we link to."""
+    if len(url) > _URL_LIMIT:
+        return None
     href = quote(url, safe=_URL_SAFE, errors="replace")
     parts = urlsplit(href)
     return href if parts.scheme in {"http", "https"} and parts.netloc and len(href) <= _URL_LIMIT else None
