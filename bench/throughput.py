@@ -1,0 +1,78 @@
+"""How many trivial jobs a worker ends in a second: Crafty's, arq's with its defaults, and SAQ's beside them."""
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Any, cast
+
+from arq import Worker as ArqWorker
+from arq import create_pool, func
+from arq.connections import RedisSettings
+from redis.asyncio import Redis
+
+from service import store
+from service.clock import utc_now
+from service.facts import Team
+from service.jobs import Jobs
+from service.queue import Queue, Result, look_again
+from service.worker import Worker
+
+
+class Trivial:
+    """Stands in for the jobs: takes each piece of work up and ends it, as theirs do, with nothing in between."""
+
+    def __init__(self, queue: Queue, jobs: int) -> None:
+        self.team = Team(())
+        self.ended = asyncio.Event()
+        self._queue = queue
+        self._left = jobs
+
+    async def work(self, key: str, token: str) -> None:
+        work = await self._queue.claim(key, token)
+        if work is None:
+            return
+        await self._queue.finish(work, Result(ending="done"))
+        self._left -= work.kind == "look"
+        if not self._left:
+            self.ended.set()
+
+
+async def crafty(socket: Path, jobs: int) -> float:
+    """Jobs a second."""
+    pool = store.connect(f"unix://{socket}")
+    queue = Queue(Redis(connection_pool=pool), utc_now)
+    trivial = Trivial(queue, jobs)
+    await queue.want(*(look_again("bench", f"SE-{number}", utc_now()) for number in range(jobs)))
+    worker = Worker(pool, queue, cast("Jobs", trivial), utc_now, ())
+    started = time.perf_counter()
+    running = asyncio.create_task(worker.main())
+    await trivial.ended.wait()
+    seconds = time.perf_counter() - started
+    worker.stop()
+    await running
+    return jobs / seconds
+
+
+async def arq_defaults(socket: Path, jobs: int) -> float:
+    """The same with a worker as arq makes it."""
+    left, ended = jobs, asyncio.Event()
+
+    async def work(_: dict[Any, Any]) -> None:
+        nonlocal left
+        left -= 1
+        if not left:
+            ended.set()
+
+    settings = RedisSettings(unix_socket_path=str(socket), database=1)
+    pool = await create_pool(settings)
+    for _ in range(jobs):
+        await pool.enqueue_job("work")
+    worker = ArqWorker([func(cast("Any", work), name="work")], redis_settings=settings, handle_signals=False)
+    started = time.perf_counter()
+    running = asyncio.create_task(worker.async_run())
+    await ended.wait()
+    seconds = time.perf_counter() - started
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await pool.aclose()
+    return jobs / seconds
