@@ -1,27 +1,40 @@
-# Crafty's image: `docker build -t crafty .`; runs as a user without rights, writes only to /data.
-FROM python:3.13-slim AS build
+# Crafty's image: `docker build -t crafty .`; runs as a user without rights, and writes only to /data.
+# Every library is pinned by hash. To pin the base as well, give its digest: --build-arg BASE=python:3.13-slim@sha256:…
+ARG BASE=python:3.13-slim
+
+FROM ${BASE} AS wheel
 WORKDIR /build
-COPY requirements.lock ./
-RUN python -m venv /opt/crafty && \
-    /opt/crafty/bin/pip install --no-cache-dir --require-hashes --only-binary :all: --requirement requirements.lock
+COPY requirements-build.lock ./
+RUN pip install --no-cache-dir --require-hashes --only-binary :all: --requirement requirements-build.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY service ./service
-# The code is copied, not installed: building a package would need tools that no lock file of the image pins.
-RUN cp -r service "$(/opt/crafty/bin/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/" && \
-    printf '#!/opt/crafty/bin/python\nfrom service.cli import main\n\nmain()\n' > /opt/crafty/bin/crafty && \
-    chmod 755 /opt/crafty/bin/crafty
+RUN pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheel .
 
-FROM python:3.13-slim
+FROM ${BASE} AS install
+WORKDIR /build
+COPY requirements.lock ./
+RUN python -m venv --without-pip /opt/crafty && \
+    pip --python /opt/crafty/bin/python install --no-cache-dir --require-hashes --only-binary :all: \
+        --requirement requirements.lock
+COPY --from=wheel /wheel /wheel
+RUN pip --python /opt/crafty/bin/python install --no-cache-dir --no-deps --no-index /wheel/*.whl && \
+    /opt/crafty/bin/crafty --help
+
+FROM ${BASE}
+ARG VERSION=0.1.0
+ARG REVISION=unknown
 LABEL org.opencontainers.image.title="Crafty" \
-      org.opencontainers.image.licenses="AGPL-3.0-or-later"
+      org.opencontainers.image.description="Does a remote team's process chores kindly, once, and at the right time." \
+      org.opencontainers.image.licenses="AGPL-3.0-or-later" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
 RUN useradd --system --uid 10001 --home-dir /data --create-home crafty
-COPY --from=build /opt/crafty /opt/crafty
+COPY --from=install /opt/crafty /opt/crafty
 ENV PATH=/opt/crafty/bin:$PATH \
     PYTHONUNBUFFERED=1 \
-    PYTHONDONTWRITEBYTECODE=1 \
     CRAFTY_HOST=0.0.0.0 \
     CRAFTY_DATA_DIR=/data
-USER crafty
+USER 10001
 WORKDIR /data
 VOLUME /data
 EXPOSE 8000

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final
 
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from redis.asyncio import Redis
 from starlette.exceptions import HTTPException
 from starlette.routing import Match
@@ -27,10 +28,13 @@ from service.facts import Team
 from service.gate import SharedGate
 from service.gather import Gatherer
 from service.ledger import Ledger
-from service.queue import Queue
+from service.metrics import Metrics, Reader
+from service.migrations import lacking, migrate_when_it_answers
 from service.rehearsal import Rehearsal
+from service.roster import attention_from
 from service.settings import Settings
 from service.steering import steering
+from service.telemetry import queue_of
 from service.webhooks.intake import Intake
 from service.webhooks.routes import problem, webhook_route
 from service.webhooks.sources import Sources
@@ -43,23 +47,29 @@ def create_app(settings: Settings, redis_url: str, team: Team, book: Rulebook, c
     redis = Redis(connection_pool=store.connect(redis_url))
     connections = connected(settings, SharedGate(redis, clock))
     office = _office(settings, redis, connections, team, book, clock)
+    metrics = _metrics(office)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        migrating = asyncio.create_task(migrate_when_it_answers(redis))
         yield
+        migrating.cancel()
         await connections.aclose()
         await redis.aclose(close_connection_pool=True)
 
     app = FastAPI(
         title="Crafty", summary=__doc__, docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=lifespan
     )
-    app.state.office = office
+    app.state.office, app.state.metrics = office, metrics
     app.openapi = partial(described, app)  # type: ignore[method-assign] # FastAPI's own way to add to the document
-    app.router.routes.append(webhook_route(office.intake, settings.max_body_bytes, clock))
+    webhooks = webhook_route(office.intake, settings.max_body_bytes, clock)
+    app.router.routes.append(metrics.answers.counted(webhooks))
     app.include_router(api_router())
     app.router.routes.extend(console_routes(office))
     _answer_errors(app)
-    _tell_of_health(app, office.ledger)
+    _tell_of_health(app, redis)
+    if settings.metrics_port is None:
+        _tell_prometheus(app, metrics)
     return app
 
 
@@ -78,11 +88,17 @@ def _office(
         current=current,
         steering=steering(redis, clock, current, [cell.name for cell in team.cells]),
         doorkeeper=doorkeeper(redis, settings),
-        intake=Intake(settings, team, current, Queue(redis, clock)),
+        intake=Intake(settings, team, current, queue_of(settings, redis, clock)),
         rehearsal=Rehearsal(
             Sources(settings, team), team, current, ledger, gatherer, settings.config.jira.fields_.model_dump(), clock
         ),
     )
+
+
+def _metrics(office: Office) -> Metrics:
+    attention = attention_from(office.settings.config.messages)
+    reader = Reader(office.redis, office.ledger, office.steering, attention, office.team)
+    return Metrics(reader, office.current, office.clock)
 
 
 def _answer_errors(app: FastAPI) -> None:
@@ -106,7 +122,7 @@ def _allowed(request: Request) -> str:
     )
 
 
-def _tell_of_health(app: FastAPI, ledger: Ledger) -> None:
+def _tell_of_health(app: FastAPI, redis: Redis) -> None:
     """What load balancers ask."""
 
     @app.get("/healthz", tags=["health"])
@@ -114,11 +130,23 @@ def _tell_of_health(app: FastAPI, ledger: Ledger) -> None:
         """Whether this process is alive."""
         return {"status": "alive"}
 
-    @app.get("/readyz", tags=["health"], responses={503: {"description": "Redis can't be reached"}})
+    @app.get("/readyz", tags=["health"], responses={503: {"description": "Redis can't be reached, or is not ready"}})
     async def readyz() -> Response:
-        """Whether deliveries can be taken: Redis answers; the configuration was loaded when this process started."""
+        """Whether deliveries can be taken: Redis answers, and what is stored is of this version's format.
+
+        The configuration was loaded when this process started.
+        """
         try:
-            await ledger.ping()
+            reason = await lacking(redis)
         except RedisAway as away:
-            return problem(503, str(away))
-        return JSONResponse({"status": "ready"})
+            reason = str(away)
+        return problem(503, reason) if reason else JSONResponse({"status": "ready"})
+
+
+def _tell_prometheus(app: FastAPI, metrics: Metrics) -> None:
+    """What monitoring asks, unless that has a port of its own."""
+
+    @app.get("/metrics", tags=["health"], response_class=PlainTextResponse)
+    async def metrics_page() -> Response:
+        """Prometheus metrics: of all processes together, and of this one. No token is needed; no person is named."""
+        return await metrics.answer()

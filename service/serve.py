@@ -13,14 +13,19 @@ from typing import Final
 
 import structlog
 import uvicorn
+from fastapi import FastAPI
+from starlette.types import ASGIApp
 
+from service import telemetry
 from service.app import create_app
+from service.arrival import Arrival
 from service.clock import utc_now
 from service.embedded import embedded_redis
 from service.engine import Rulebook
 from service.errors import CraftyError
 from service.facts import Team
-from service.processes import Child, Program
+from service.metrics import MetricsPort
+from service.processes import Child, Program, end_when_stuck
 from service.settings import Settings
 from service.worker import worker_from
 
@@ -32,10 +37,15 @@ BACKLOG: Final = 2048
 
 def run_api(settings: Settings, redis_url: str, team: Team, book: Rulebook) -> None:
     """Serves until SIGTERM; raises CraftyError when the address can't be bound."""
-    listener = listen(settings.host, settings.port)
+    listeners = [listen(settings.host, settings.port)]
+    telemetry.start(settings, "api")
     app = create_app(settings, redis_url, team, book, utc_now)
+    if settings.metrics_port is not None:
+        listeners.append(listen(settings.host, settings.metrics_port, "CRAFTY_METRICS_PORT"))
     config = uvicorn.Config(
-        app,
+        _with_ports(app, settings),
+        http=Arrival,
+        ws="none",
         log_config=None,
         access_log=False,
         server_header=False,
@@ -45,15 +55,23 @@ def run_api(settings: Settings, redis_url: str, team: Team, book: Rulebook) -> N
     for number in (signal.SIGTERM, signal.SIGINT):  # uvicorn raises what it caught once more when it has ended
         signal.signal(number, lambda *_: sys.exit(0))
     log.info("api.started", host=settings.host, port=settings.port)
-    uvicorn.Server(config).run(sockets=[listener])
+    uvicorn.Server(config).run(sockets=listeners)
+
+
+def _with_ports(app: FastAPI, settings: Settings) -> ASGIApp:
+    port = settings.metrics_port
+    return app if port is None else MetricsPort(app, app.state.metrics, port)
 
 
 async def run_worker(settings: Settings, redis_url: str, team: Team, book: Rulebook) -> None:
     """Works until SIGTERM or SIGINT, and then finishes what runs."""
+    telemetry.start(settings, "worker")
     worker = worker_from(settings, redis_url, team, book, utc_now)
     _on_signals(worker.stop)
+    watching = asyncio.create_task(end_when_stuck())
     log.info("worker.started")
     await worker.main()
+    watching.cancel()
 
 
 async def run_up(settings: Settings) -> int:
@@ -92,7 +110,7 @@ async def _redis(settings: Settings) -> AsyncIterator[str]:
         yield url
 
 
-def listen(host: str, port: int) -> socket.socket:
+def listen(host: str, port: int, variable: str = "CRAFTY_PORT") -> socket.socket:
     """A bound socket; CraftyError says what to do when the port is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -102,7 +120,7 @@ def listen(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise CraftyError(
-            f"{host}:{port} can't be served on ({error.strerror}): stop what uses it, or set another CRAFTY_PORT (or "
+            f"{host}:{port} can't be served on ({error.strerror}): stop what uses it, or set another {variable} (or "
             "CRAFTY_HOST)."
         ) from error
     return listener
