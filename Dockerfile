@@ -28,7 +28,7 @@ LABEL org.opencontainers.image.title="Crafty" \
       org.opencontainers.image.licenses="AGPL-3.0-or-later" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
-RUN useradd --system --uid 10001 --home-dir /data --create-home crafty
+RUN useradd --no-log-init --uid 10001 --home-dir /data --create-home crafty
 COPY --from=install /opt/crafty /opt/crafty
 ENV PATH=/opt/crafty/bin:$PATH \
     PYTHONUNBUFFERED=1 \

@@ -25,8 +25,8 @@ from service import log
 
 Scenario = Callable[[Path], Coroutine[None, None, Report]]
 
-KILLS: Final = Plan(fsync="always", deliveries=5000, seconds=100, every=2.5, patience=200, lease=60)
-CUTS: Final = Plan(fsync="everysec", deliveries=5000, seconds=100, every=2.5, patience=200, lease=60)
+KILLS: Final = Plan(fsync="always", deliveries=5000, seconds=80, every=2, patience=200, lease=40)
+CUTS: Final = Plan(fsync="everysec", deliveries=5000, seconds=80, every=2, patience=200, lease=40)
 SHORT: Final = Plan(fsync="always", deliveries=200, seconds=6, every=1, patience=60, lease=6)
 
 PARENT_KILLS: Final = 8

@@ -59,7 +59,7 @@ class Victim(Child):
     def kill(self) -> None:
         """SIGKILL, unless it has fallen already and is about to start again."""
         process = self._process
-        if process is not None and process.returncode is None:
+        if process is not None and process.returncode is None and len(self.kills) < self.starts:
             process.kill()
             self.kills.append(time.monotonic())
 

@@ -22,14 +22,13 @@ What the service itself shows at `/docs`, and gives to programs at `/openapi.jso
 
 def page() -> str:
     """The whole page."""
-    document = _document()
-    definitions = document["components"]["schemas"]
-    calls = (_section(one, definitions) for one in calls_of(document))
-    return whole_page("Calls", _ABOUT, document["info"]["description"], *calls)
+    told = document()
+    calls = (_section(one, told["components"]["schemas"]) for one in calls_of(told))
+    return whole_page("Calls", _ABOUT, told["info"]["description"], *calls)
 
 
-def _document() -> Mapping[str, Any]:
-    """The document of a service that is not connected to anything."""
+def document() -> Mapping[str, Any]:
+    """The OpenAPI document of a service that is not connected to anything."""
     settings = Settings()
     team, book = team_from(settings.config), rulebook(settings.config)
     return create_app(settings, "unix:///nowhere/redis.sock", team, book, utc_now).openapi()

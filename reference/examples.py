@@ -1,4 +1,4 @@
-"""Files shown on a page: a code block after a mark such as `<!-- file: docs/examples/missing_epic.py -->`."""
+"""Files shown on a page: a code block after a mark such as `<!-- file: docs/examples/missing_steps.py -->`."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from redis.asyncio import Redis
 from redis.exceptions import ConnectionError as BrokenOff
+from redis.exceptions import ResponseError
 
 from service.errors import CraftyError
 from service.ledger import redis_or_away
@@ -20,6 +21,10 @@ PATIENCE_SECONDS: Final = 60.0
 
 _CHUNK: Final = 2**20
 _BEGINNINGS: Final = (b"REDIS", b"VALKEY")
+_NONE_TO_BE_HAD: Final = (
+    "This Redis hands out no snapshot: use those of whoever hosts it, or give Crafty's account the right to REPLCONF "
+    "and SYNC."
+)
 
 
 async def take(redis: Redis, file: Path) -> int:
@@ -67,33 +72,51 @@ def _check(file: Path) -> None:
 
 
 async def _snapshot(redis: Redis) -> AsyncIterator[bytes]:
-    """The bytes that the server sends a new replica."""
+    """The bytes that the server sends a new replica: straight from its memory, where it can."""
     async with redis_or_away():
         pool = redis.connection_pool
         connection: Any = await pool.get_connection()
         try:
+            await connection.send_command("REPLCONF", "capa", "eof")
+            await connection.read_response()
             await connection.send_command("SYNC")
             reader: asyncio.StreamReader = connection._reader  # noqa: SLF001 - redis-py reads replies, and this is none
-            left = await _announced(reader)
-            while left:
-                chunk = await _read(reader, min(left, _CHUNK))
-                left -= len(chunk)
+            announced = await _announced(reader)
+            mark = announced.removeprefix(b"EOF:")
+            async for chunk in _counted(reader, int(mark)) if mark == announced else _marked(reader, mark):
                 yield chunk
+        except ResponseError as error:
+            raise CraftyError(_NONE_TO_BE_HAD) from error
         finally:
             await connection.disconnect()
             await pool.release(connection)
 
 
-async def _announced(reader: asyncio.StreamReader) -> int:
-    """How many bytes are to come, once the server is ready."""
+async def _announced(reader: asyncio.StreamReader) -> bytes:
+    """How many bytes are to come, or what will follow the last one, once the server is ready."""
     while True:
         async with asyncio.timeout(PATIENCE_SECONDS):
             line = (await reader.readline()).strip()
         if line.startswith(b"$"):
-            return int(line[1:])
+            return line[1:]
         if line or reader.at_eof():
-            mend = "use the snapshots of whoever hosts it, or give Crafty's account the right to SYNC"
-            raise CraftyError(f"This Redis hands out no snapshot: {mend}.")
+            raise CraftyError(_NONE_TO_BE_HAD)
+
+
+async def _counted(reader: asyncio.StreamReader, size: int) -> AsyncIterator[bytes]:
+    while size:
+        chunk = await _read(reader, min(size, _CHUNK))
+        size -= len(chunk)
+        yield chunk
+
+
+async def _marked(reader: asyncio.StreamReader, mark: bytes) -> AsyncIterator[bytes]:
+    """Everything before the mark, behind which nothing comes."""
+    kept = b""
+    while not kept.endswith(mark):
+        kept += await _read(reader, _CHUNK)
+        yield kept[: -len(mark)]
+        kept = kept[-len(mark) :]
 
 
 async def _read(reader: asyncio.StreamReader, size: int) -> bytes:

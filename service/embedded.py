@@ -77,6 +77,7 @@ def _command(folder: Path, socket: Path) -> list[str]:
         "appendfsync": "everysec",
         "save": "",
         "maxmemory-policy": "noeviction",
+        "repl-diskless-sync-delay": "0",  # a backup waits for no other
         "loglevel": "warning",
         "logfile": str(folder / "redis.log"),
     }

@@ -113,7 +113,8 @@ class Worker(ArqWorker):
             try:
                 await self._turn()
             except (RedisError, RedisAway, OSError) as error:
-                log.warning("worker.redis_away", error=type(error).__name__)
+                told = f"{error}" if isinstance(error, RedisAway) else type(error).__name__
+                log.warning("worker.redis_away", error=told)
                 await asyncio.sleep(AWAY_SECONDS)
         if self.tasks:
             await asyncio.wait(self.tasks.values(), timeout=STOP_SECONDS)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final
 
@@ -21,6 +21,8 @@ from service.ledger import Ledger, Site
 from service.queue import Queue
 from tests.conftest import SetClock
 from tests.test_cli import crafty
+from tests.test_deploy import DEPLOY
+from tests.test_store import free_port, serving
 from tests.webhooks.payloads import FIELDS, body, issue_fields, issue_updated
 from tests.webhooks.test_answers import app_of, client_of, post_jira
 
@@ -56,6 +58,13 @@ async def deliver(redis_url: str, clock: SetClock, numbers: range) -> list[int]:
 
 def changed(number: int) -> bytes:
     return body(issue_updated(issue={"id": str(number), "key": f"SE-{number}", "fields": issue_fields()}))
+
+
+@pytest.fixture
+async def redis(redis: Redis) -> Redis:
+    """One that hands out snapshots at once, as those of deploy/ and the embedded one do."""
+    await redis.config_set("repl-diskless-sync-delay", 0)
+    return redis
 
 
 @pytest.fixture
@@ -102,25 +111,42 @@ async def test_a_backup_is_for_nobody_else_to_read_and_replaces_the_one_before(r
     assert [one.name for one in tmp_path.iterdir()] == ["crafty.rdb"]
 
 
-async def test_a_snapshot_that_breaks_off_leaves_the_backup_before(tmp_path: Path) -> None:
-    async def breaks_off(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+HALF = b"REDIS0011 half of it"
+MARK = b"0123456789" * 4
+
+
+@pytest.mark.parametrize(
+    ("sent", "kept"),
+    [
+        pytest.param(b"\n\n$20\r\n" + HALF, HALF, id="counted, after signs of life"),
+        pytest.param(b"$EOF:" + MARK + b"\r\n" + HALF + MARK, HALF, id="up to a mark"),
+        pytest.param(b"$21\r\n" + HALF, None, id="counted, and breaks off"),
+        pytest.param(b"$EOF:" + MARK + b"\r\n" + HALF + MARK[:-1], None, id="up to a mark, and breaks off"),
+    ],
+)
+async def test_a_snapshot_is_kept_whole_or_not_at_all(tmp_path: Path, sent: bytes, kept: bytes | None) -> None:
+    async def server(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while b"SYNC" not in await reader.read(2**16):
-            writer.write(b"+OK\r\n+OK\r\n")
-        writer.write(b"\n\n$100\r\nREDIS0011")
+            writer.write(b"+OK\r\n")
+        writer.write(sent)
         writer.close()
 
-    (tmp_path / "crafty.rdb").write_text("the one before")
-    async with await asyncio.start_unix_server(breaks_off, tmp_path / "redis.sock"):
+    file = tmp_path / "crafty.rdb"
+    file.write_bytes(b"the one before")
+    async with await asyncio.start_unix_server(server, tmp_path / "redis.sock"):
         client = Redis(connection_pool=store.connect(f"unix://{tmp_path}/redis.sock"))
-        with pytest.raises(RedisAway):
-            await take(client, tmp_path / "crafty.rdb")
+        with nullcontext() if kept else pytest.raises(RedisAway):
+            await take(client, file)
         await client.aclose(close_connection_pool=True)
-    assert (tmp_path / "crafty.rdb").read_text() == "the one before"
-    assert not (tmp_path / "crafty.rdb.part").exists()
+    assert file.read_bytes() == (kept or b"the one before")
+    assert {one.name for one in tmp_path.iterdir()} <= {"crafty.rdb", "redis.sock"}
 
 
-async def test_an_account_that_may_not_copy_is_told_what_to_do(redis: Any, redis_url: str, tmp_path: Path) -> None:
-    await redis.execute_command("ACL", "SETUSER", "bob", "on", ">secret", "~*", "+@all", "-sync")
+@pytest.mark.parametrize("command", ["sync", "replconf"])
+async def test_an_account_that_may_not_copy_is_told_what_to_do(
+    redis: Any, redis_url: str, tmp_path: Path, command: str
+) -> None:
+    await redis.execute_command("ACL", "SETUSER", "bob", "on", ">secret", "~*", "+@all", f"-{command}")
     client = Redis(connection_pool=store.connect(redis_url.replace("unix://", "unix://bob:secret@")))
     with pytest.raises(CraftyError, match=r"hands out no snapshot.*SYNC"):
         await take(client, tmp_path / "crafty.rdb")
@@ -157,6 +183,7 @@ def test_nothing_is_restored_over_data_or_from_what_is_no_backup(
     assert [one.name for one in folder.iterdir()] == [there]
 
 
+@pytest.mark.usefixtures("redis")
 def test_the_commands_take_a_backup_and_bring_it_back(redis_url: str, tmp_path: Path) -> None:
     taken = crafty(tmp_path, "backup", "crafty.rdb", environ={"CRAFTY_REDIS_URL": redis_url})
     size = (tmp_path / "crafty.rdb").stat().st_size
@@ -168,3 +195,25 @@ def test_the_commands_take_a_backup_and_bring_it_back(redis_url: str, tmp_path: 
     )
     back = crafty(tmp_path, "restore", "crafty.rdb")
     assert (back.returncode, back.stdout) == (0, f"Everything is back in {tmp_path}/.crafty: start `crafty up`.\n")
+
+
+async def test_a_server_of_deploy_starts_from_a_backup_that_is_laid_into_its_folder_while_it_runs(
+    lived: Redis, tmp_path: Path
+) -> None:
+    """The steps of docs/operations.md, as its shell commands do them."""
+    folder, file = tmp_path / "data", tmp_path / "crafty.rdb"
+    folder.mkdir()
+    before = await contents(lived)
+    await take(lived, file)
+    port = free_port()
+    (tmp_path / "redis.conf").write_text((DEPLOY / "redis.conf").read_text().replace("dir /data", f"dir {folder}"))
+    command = (str(tmp_path / "redis.conf"), "--port", str(port), "--bind", "127.0.0.1")
+    client = Redis(port=port)
+    with serving(port, *command):
+        await client.set("of another time", "1")
+        (folder / "appendonlydir").rename(folder / "before")
+        file.rename(folder / "appendonly.aof")
+        await client.shutdown(nosave=True)
+    with serving(port, *command):
+        assert await contents(client) == before
+    await client.aclose()

@@ -332,7 +332,7 @@ def called_for(number: int) -> set[str]:
     }
 
 
-async def test_what_a_vendor_missed_in_hours_is_done_once_when_it_is_back(team_file: Path) -> None:
+async def test_what_a_vendor_missed_while_it_was_away_is_done_once_when_it_is_back(team_file: Path) -> None:
     """One after the other, each carries out what it is asked for, and nobody hears of it for an hour."""
     weather = {vendor: Away(how=says(502, is_done=True)) for vendor in ("jira", "forum", "chat", "github")}
     async with stage(MORNING, team_file, prepare=a_running_sprint, weather=weather) as on:

@@ -876,11 +876,11 @@ def test_the_example_has_every_key_and_loads() -> None:
     assert parsed(text).cells[0].name == "Serenity"
 
 
-def test_the_example_s_rules_are_all_rules() -> None:
+def test_the_example_s_rules_are_rules() -> None:
     config = load_config(DEPLOY / "crafty.example.toml")
     book = rulebook(config)
     assert book.setting("green-ticket", "Serenity").params.model_dump()["reminder_lead"] == "48h"
-    assert set(config.rules) == {rule.name for rule in book.rules}
+    assert {"answers", "community-ack", "spillover"} <= config.rules.keys() <= {rule.name for rule in book.rules}
 
 
 def test_the_example_s_defaults_are_the_defaults() -> None:
