@@ -11,7 +11,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 from redis.asyncio import Redis
 from starlette.exceptions import HTTPException
-from starlette.routing import Match
+from starlette.routing import Match, Route
 
 from service import store
 from service.admin.api import api_router, described
@@ -32,7 +32,7 @@ from service.rehearsal import Rehearsal
 from service.settings import Settings
 from service.steering import steering
 from service.webhooks.intake import Intake
-from service.webhooks.routes import problem, webhook_route
+from service.webhooks.routes import PATH, Express, Webhooks, problem
 from service.webhooks.sources import Sources
 
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -55,7 +55,9 @@ def create_app(settings: Settings, redis_url: str, team: Team, book: Rulebook, c
     )
     app.state.office = office
     app.openapi = partial(described, app)  # type: ignore[method-assign] # FastAPI's own way to add to the document
-    app.router.routes.append(webhook_route(office.intake, settings.max_body_bytes, clock))
+    webhooks = Webhooks(office.intake, settings.max_body_bytes, clock)
+    app.add_middleware(Express, webhooks=webhooks)
+    app.router.routes.append(Route(f"{PATH}{{source}}", webhooks, methods=["POST"]))
     app.include_router(api_router())
     app.router.routes.extend(console_routes(office))
     _answer_errors(app)

@@ -70,7 +70,6 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     text: str = ""
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class Contribution(Partial):
     """Something that waits for a human answer.
 
