@@ -67,7 +67,9 @@ def _used(before: Mapping[str, Any], after: Mapping[str, Any], seconds: float, c
     def grown(*names: str) -> float:
         return sum(float(after[name]) - float(before[name]) for name in names) / count
 
-    calls = [sum(info.get(f"cmdstat_{name}", {}).get("calls", 0) for name in ("evalsha", "eval")) for info in (before, after)]
+    calls = [
+        sum(info.get(f"cmdstat_{name}", {}).get("calls", 0) for name in ("evalsha", "eval")) for info in (before, after)
+    ]
     return Used(
         server=seconds / count * 1e6,
         redis=grown("used_cpu_user", "used_cpu_sys") * 1e6,

@@ -11,6 +11,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 SECRET = "bench-secret"
+LOAD, LOADED = 0, 1
+"""The core of the load generator and of Redis, and that of the server that is measured."""
+
 _POLLS = 2000
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -37,13 +40,13 @@ def command(name: str, port: int) -> list[str]:
 @contextmanager
 def server(name: str, folder: Path, variables: Mapping[str, str]) -> Iterator[tuple[int, int]]:
     """Runs it on the last core, its log in a file; yields its port and process id once it listens."""
-    port = _free_port()
+    port = free_port()
     with (folder / f"{name}.log").open("ab") as log:
         process = subprocess.Popen(
             command(name, port), cwd=folder, env={**variables, "CRAFTY_PORT": str(port)}, stdout=log, stderr=log
         )
     try:
-        pin(process.pid, max)
+        pin(process.pid, LOADED)
         _until_it_listens(port, process)
         yield port, process.pid
     finally:
@@ -51,10 +54,10 @@ def server(name: str, folder: Path, variables: Mapping[str, str]) -> Iterator[tu
         process.wait()
 
 
-def pin(pid: int, which: type[max] | type[min]) -> None:  # type: ignore[valid-type]
-    """Keeps a process to the first or the last core, where the system can."""
-    if hasattr(os, "sched_setaffinity") and (os.cpu_count() or 1) > 1:
-        os.sched_setaffinity(pid, {which(range(os.cpu_count() or 1))})
+def pin(pid: int, core: int) -> None:
+    """Keeps a process and its children to come to one core, where the system can and has several."""
+    if hasattr(os, "sched_setaffinity") and core < (os.cpu_count() or 1):
+        os.sched_setaffinity(pid, {core})
 
 
 def cpu_seconds(pid: int) -> float:
@@ -71,7 +74,8 @@ def resident_megabytes(pid: int) -> float:
     return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS")), 0.0)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return int(listener.getsockname()[1])
 

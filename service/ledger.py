@@ -20,11 +20,15 @@ from service.errors import RedisAway
 from service.facts import Person, Said, Sprint
 from service.findings import Examined
 from service.jira_shapes import FieldMap
+from service.packing import unpacked
 from service.situation import Told
 from service.tuning import Tuning
 
 PREFIX: Final = "crafty:"
 
+
+Row = tuple[bytes, Mapping[bytes, bytes]]
+"""A row of a stream: its id and its fields."""
 
 _MONTHS: Final = 120 * 86_400
 _OVER_A_YEAR: Final = 400 * 86_400
@@ -348,7 +352,25 @@ class Ledger:
         last = before if before == "+" else f"({before}"
         async with redis_or_away():
             rows = await self._redis.xrevrange(f"{PREFIX}{name}", max=last, count=limit)
-        return [(row.decode(), msgspec.json.decode(fields[b"entry"], type=Entry)) for row, fields in rows]
+        return await self.told_in(rows, subject)
+
+    async def told_in(
+        self, rows: list[tuple[bytes, dict[bytes, bytes]]], subject: str | None
+    ) -> list[tuple[str, Entry]]:
+        """The entries of these rows of a subject's timeline, or of that of all, which says only where they stand.
+
+        Of what has become too old to be kept nothing is left but its subject.
+        """
+        if subject is not None:
+            return [(row.decode(), _entry(fields[b"entry"])) for row, fields in rows]
+        async with redis_or_away(), self._redis.pipeline(transaction=False) as pipe:
+            for _, fields in rows:
+                pipe.xrange(f"{PREFIX}timeline:{fields[b'subject'].decode()}", fields[b"id"], fields[b"id"])
+            found = await pipe.execute()
+        return [
+            (row.decode(), _entry(own[0][1][b"entry"]) if own else _forgotten(row, fields[b"subject"]))
+            for (row, fields), own in zip(rows, found, strict=True)
+        ]
 
     async def deliveries(self, first: int, limit: int) -> list[Delivery]:
         """Stored deliveries from the position `first` on, newest first."""
@@ -463,6 +485,15 @@ class Ledger:
         async with redis_or_away():
             raw: dict[bytes, bytes] = await self._redis.hgetall(f"{PREFIX}{name}")
         return {key.decode(): value.decode() for key, value in raw.items()}
+
+
+def _entry(row: bytes) -> Entry:
+    return msgspec.json.decode(unpacked(row), type=Entry)
+
+
+def _forgotten(row: bytes, subject: bytes) -> Entry:
+    at = datetime.fromtimestamp(int(row.partition(b"-")[0]) / 1000, UTC)
+    return Entry(at=at, subject=subject.decode(), stage="forgotten")
 
 
 def _standing(case: dict[bytes, bytes], acts: set[bytes], due: float | None) -> Standing:

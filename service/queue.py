@@ -22,6 +22,7 @@ from service.engine import Decision
 from service.errors import RedisAway
 from service.jira_shapes import is_issue_key
 from service.ledger import PREFIX, Case, Contributed, Delivery, Entry, redis_or_away, script
+from service.packing import packed
 
 ARQ_QUEUE: Final = "crafty:arq"
 LEASE: Final = timedelta(minutes=2)
@@ -255,8 +256,9 @@ class Queue:
 
         Raises StaleRules, with nothing stored, when `version` is not the version of the rules' settings any more.
         """
-        call = msgspec.msgpack.encode(_call(taken, version, _ms(self.clock())))
-        answer, *rest = await self._arrivals.add((call, taken.body))
+        entry = _entry_of(taken)
+        call = msgspec.msgpack.encode(_call(taken, entry, version, _ms(self.clock())))
+        answer, *rest = await self._arrivals.add((call, taken.body, _packed(entry) if entry else b""))
         if answer == b"stale":
             raise StaleRules(rest[0].decode())
         if answer == b"failed":
@@ -315,7 +317,7 @@ class Queue:
             "state": result.ending,
             "due": _due(result.due or self.clock()),
             "error": result.error,
-            "entries": _packed(result.entries),
+            "told": [entry.subject for entry in result.entries],
             "wishes": result.wishes,
             "done": result.done,
             "sent": result.sent,
@@ -338,12 +340,12 @@ class Queue:
         if result.swept:
             call["swept"] = _ms(result.swept)
         async with redis_or_away():
-            return bool(await self._finish(args=[msgspec.json.encode(call)]))
+            return bool(await self._finish(args=[msgspec.json.encode(call), *map(_packed, result.entries)]))
 
 
-def _call(taken: Taken, version: str, now: int) -> dict[str, Any]:
-    """What the script is told of a delivery."""
-    delivery, entry = taken.delivery, _entry_of(taken)
+def _call(taken: Taken, entry: Entry | None, version: str, now: int) -> dict[str, Any]:
+    """What the script is told of a delivery besides its body and its line in the timeline."""
+    delivery = taken.delivery
     came_in = [] if taken.replayed else [f"source {delivery.source}"]
     return {
         "id": delivery.id,
@@ -352,7 +354,6 @@ def _call(taken: Taken, version: str, now: int) -> dict[str, Any]:
         "marks": taken.marks,
         "record": msgspec.json.encode(delivery).decode(),
         "subject": delivery.subject,
-        "entry": msgspec.json.encode(entry).decode() if entry else None,
         "looks": taken.looks,
         "source": delivery.source,
         "counts": [*came_in, *(f"{one.rule} {one.outcome}" for one in (entry.decisions if entry else ()))],
@@ -403,8 +404,8 @@ def _changed(result: Result) -> list[str]:
     return [*(one.target for one in effects if one.result == "done" and is_issue_key(one.target)), *made]
 
 
-def _packed(entries: Sequence[Entry]) -> list[tuple[str, str]]:
-    return [(entry.subject, msgspec.json.encode(entry).decode()) for entry in entries]
+def _packed(entry: Entry) -> bytes:
+    return packed(msgspec.json.encode(entry))
 
 
 def _noted(noted: Contributed | None) -> list[tuple[str, str, str]]:

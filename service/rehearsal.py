@@ -21,12 +21,13 @@ from service.facts import Person, Sprints, Team, Ticket
 from service.gather import Gatherer, around
 from service.jira_shapes import FieldMap, RawField, RawSchema, discover
 from service.ledger import Delivery, Ledger, Site
+from service.packing import unpacked
 from service.rules._base import Rule
 from service.situation import Situation
 from service.texts import Mention, Message, Paragraph
 from service.toml_problems import did_you_mean
 from service.tuning import CannotTuneError, Mistake, Tuning, Tunings, changed, tuned
-from service.webhooks.intake import decided, unpacked
+from service.webhooks.intake import decided
 from service.webhooks.sources import Posted, Sources, situations
 
 _ID: Final = re.compile(r"customfield_[0-9]{1,10}")

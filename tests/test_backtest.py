@@ -17,12 +17,13 @@ from service.engine import Decision, Rulebook
 from service.facts import Team
 from service.jira_shapes import FieldMap
 from service.ledger import Delivery, Ledger, Site
+from service.packing import packed
 from service.queue import Queue
 from service.rehearsal import BackTest, backtest, set_otherwise
 from service.settings import Settings
 from service.steering import Actor, Steering
 from service.tuning import CannotTuneError
-from service.webhooks.intake import Intake, packed
+from service.webhooks.intake import Intake
 from service.webhooks.sources import Posted, Sources
 from tests import builders
 from tests.conftest import SetClock

@@ -1,6 +1,7 @@
 -- Stores deliveries, each with its decisions and the looks that follow, or nothing of it at all; of one that is replayed,
 -- which is not new, only these decisions and looks.
--- ARGV: for each delivery the call as MessagePack, in which texts need no escapes, and the body, packed.
+-- ARGV: for each delivery the call as MessagePack, in which texts need no escapes, its body, and its line in the
+-- timeline, both packed.
 -- Returns for each of them {'stale', version} | {'duplicate', id} | {'stored'} | {'failed'}.
 
 local version = redis.call('GET', P .. 'version') or '0'
@@ -38,14 +39,14 @@ local function consider(look)
   end
 end
 
-local function take(packed, body)
+local function take(packed, body, entry)
   local call = cmsgpack.unpack(packed)
   now = call.now
   if version ~= call.version then return { 'stale', version } end
   local first = call.is_new and seen_before(call)
   if first then return { 'duplicate', first } end
   if call.is_new then keep(call, body) end
-  if call.entry then remember(call.subject, call.entry) end
+  if call.subject then remember(call.subject, entry) end
   note(call.notes)
   for _, name in ipairs(call.counts) do counts[name] = (counts[name] or 0) + 1 end
   for _, name in ipairs(call.outdated) do redis.call('DEL', P .. 'cache:' .. name) end
@@ -54,8 +55,8 @@ local function take(packed, body)
 end
 
 local answers = {}
-for i = 1, #ARGV, 2 do
-  local is_well, answer = pcall(take, ARGV[i], ARGV[i + 1])
+for i = 1, #ARGV, 3 do
+  local is_well, answer = pcall(take, ARGV[i], ARGV[i + 1], ARGV[i + 2])
   answers[#answers + 1] = is_well and answer or { 'failed', type(answer) == 'table' and answer.err or tostring(answer) }
 end
 count(counts, now)

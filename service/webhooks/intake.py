@@ -8,7 +8,6 @@ from typing import Final
 
 import msgspec
 import structlog
-from isal import isal_zlib
 
 from service.commands import commands_in
 from service.current import Current
@@ -25,6 +24,7 @@ from service.events import (
 )
 from service.facts import Team
 from service.ledger import Contributed, Delivery, Site
+from service.packing import packed, unpacked
 from service.queue import Queue, StaleRules, Taken, Wish, look, look_again, sweep
 from service.settings import Settings
 from service.webhooks.sources import Posted, Source, Sources, situations
@@ -161,16 +161,6 @@ def decided(event: Event | Ignored, *, team: Team, site: Site, book: Rulebook, n
         for situation in situations(event, team, site.bots)
         for decision in evaluate(event, situation, team=team, book=book, now=now)
     )
-
-
-def packed(body: bytes) -> bytes:
-    """A body as it is stored: zlib's format, by a library that takes a third of zlib's time and leaves 3 % less."""
-    return isal_zlib.compress(body, 1)
-
-
-def unpacked(body: bytes) -> bytes:
-    """A stored body as it was sent."""
-    return isal_zlib.decompress(body)
 
 
 def _noted(event: Event | Ignored) -> Contributed | None:

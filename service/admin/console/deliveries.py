@@ -10,8 +10,8 @@ from urllib.parse import quote
 from service.admin.console.desk import Done, Page, Refusal, Visit
 from service.admin.office import Office
 from service.ledger import Delivery, Entry
+from service.packing import unpacked
 from service.steering import GoneError
-from service.webhooks.intake import unpacked
 
 PAGE: Final = 50
 _LONGEST_BODY: Final = 200_000
