@@ -262,11 +262,11 @@ class Queue:
         if answer == b"stale":
             raise StaleRules(rest[0].decode())
         if answer == b"failed":
-            raise RedisAway(f"Redis could not store a delivery {rest}")
+            raise RedisAway("Redis could not store this delivery")
         return rest[0].decode() if answer == b"duplicate" else None
 
     async def _store(self, calls: Sequence[tuple[bytes, ...]]) -> list[list[bytes]]:
-        """Deliveries that come together are stored by one call: 2.3 times as many a second as by one call each."""
+        """Deliveries that come together are stored by one call, which has an answer for each."""
         async with redis_or_away():
             answers: list[list[bytes]] = await self._ingest(args=list(chain.from_iterable(calls)))
         return answers

@@ -15,15 +15,15 @@ local function seen_before(call)
 end
 
 local function keep(call, body)
-  for _, mark in ipairs(call.marks) do
-    redis.call('SET', P .. 'seen:' .. mark, call.id, 'EX', 8 * DAY)
-  end
   local delivery = P .. 'delivery:' .. call.id
   redis.call('HSET', delivery, 'record', call.record, 'body', body)
   redis.call('EXPIRE', delivery, 30 * DAY)
   redis.call('ZADD', P .. 'deliveries', call.now, call.id)
   redis.call('HSET', P .. 'last-delivery', call.source, call.now)
   if call.subject then hear({ call.subject }, call.now) end
+  for _, mark in ipairs(call.marks) do
+    redis.call('SET', P .. 'seen:' .. mark, call.id, 'EX', 8 * DAY)
+  end
 end
 
 -- A record that is not there is neither planned nor under way, which spares most looks a command.
@@ -39,25 +39,26 @@ local function consider(look)
   end
 end
 
+-- What makes a delivery a duplicate is stored last: one that fails on the way may come again.
 local function take(packed, body, entry)
   local call = cmsgpack.unpack(packed)
   now = call.now
   if version ~= call.version then return { 'stale', version } end
   local first = call.is_new and seen_before(call)
   if first then return { 'duplicate', first } end
-  if call.is_new then keep(call, body) end
   if call.subject then remember(call.subject, entry) end
   note(call.notes)
-  for _, name in ipairs(call.counts) do counts[name] = (counts[name] or 0) + 1 end
   for _, name in ipairs(call.outdated) do redis.call('DEL', P .. 'cache:' .. name) end
   for _, look in ipairs(call.looks) do consider(look) end
+  if call.is_new then keep(call, body) end
+  for _, name in ipairs(call.counts) do counts[name] = (counts[name] or 0) + 1 end
   return { 'stored' }
 end
 
 local answers = {}
 for i = 1, #ARGV, 3 do
   local is_well, answer = pcall(take, ARGV[i], ARGV[i + 1], ARGV[i + 2])
-  answers[#answers + 1] = is_well and answer or { 'failed', type(answer) == 'table' and answer.err or tostring(answer) }
+  answers[#answers + 1] = is_well and answer or { 'failed' }
 end
 count(counts, now)
 redis.call('ZREMRANGEBYSCORE', P .. 'deliveries', '-inf', now - 60 * DAY * 1000)
