@@ -17,7 +17,6 @@ from service import store
 from service.clock import utc_now
 from service.embedded import embedded_redis
 from service.ledger import Delivery, Ledger, Site
-from service.packing import packed
 from service.queue import Queue, Taken
 
 DELIVERIES = 10_000
@@ -47,7 +46,7 @@ async def _fill(url: str) -> None:
             subject=f"SE-{number % 2000}",
             received=received,
         )
-        body = packed(json.dumps(_payload(number, received)).encode())
+        body = json.dumps(_payload(number, received)).encode()
         taken = Taken(delivery=record, body=body, marks=[record.id])
         await Queue(redis, lambda at=received: at).ingest(taken, "1")  # type: ignore[misc] # a clock of that moment
     await redis.aclose(close_connection_pool=True)

@@ -106,7 +106,7 @@ class Partial:
 Facts = TypeVar("Facts", bound=Partial)
 
 
-class Person(msgspec.Struct, frozen=True, kw_only=True):
+class Person(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Somebody, by the accounts we know of them.
 
     jira: the Cloud account id or the Data Center user name; jira_key: Data Center's user key, which webhooks may use
@@ -157,7 +157,7 @@ def _accounts(person: Person) -> frozenset[tuple[str, str]]:
     return frozenset(known | {("jira", account) for account in person.jira_ids})
 
 
-class Sprint(msgspec.Struct, frozen=True, kw_only=True):
+class Sprint(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A sprint of a board.
 
     state: active, future or closed; start and end: aware instants, None where Jira has none; completed_at: when it was

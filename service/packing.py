@@ -1,15 +1,21 @@
-"""How bodies and decisions are packed before they are stored: zlib's format."""
+"""How deliveries and the lines of timelines are packed before they are stored."""
 
-import zlib
+from typing import Final
 
-from isal import isal_zlib
+from zstandard import ZstdCompressor, ZstdDecompressor, ZstdError
+
+_PACK: Final = ZstdCompressor(level=1)
+_UNPACK: Final = ZstdDecompressor()
 
 
 def packed(data: bytes) -> bytes:
-    """The same in a fifth of the space. isal takes a third of zlib's time for 3 % less: 7 % of a delivery's time."""
-    return isal_zlib.compress(data, 1)
+    """The same in a fifth of the space: zlib takes 2.5 times as long, 7 % of a delivery's time, for a fifth more."""
+    return _PACK.compress(data)
 
 
 def unpacked(data: bytes) -> bytes:
-    """What `packed` was given; raises zlib.error for anything else."""
-    return zlib.decompress(data)
+    """What `packed` was given; raises ValueError for anything else."""
+    try:
+        return _UNPACK.decompress(data)
+    except ZstdError as error:
+        raise ValueError("this was not packed") from error

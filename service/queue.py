@@ -21,7 +21,7 @@ from service.clock import Clock
 from service.engine import Decision
 from service.errors import RedisAway
 from service.jira_shapes import is_issue_key
-from service.ledger import PREFIX, Case, Contributed, Delivery, Entry, redis_or_away, script
+from service.ledger import PREFIX, Case, Contributed, Delivery, Entry, redis_or_away, script, whole_of
 from service.packing import packed
 
 ARQ_QUEUE: Final = "crafty:arq"
@@ -74,7 +74,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Taken(msgspec.Struct, frozen=True, kw_only=True):
     """A delivery with all that follows from it.
 
-    body: its bytes, packed; marks: what it is known by: one that was seen in the last 8 days makes it a duplicate;
+    body: its bytes; marks: what it is known by: one that was seen in the last 8 days makes it a duplicate;
     outdated: names in the cache that are old after it; noted: what it tells of a contribution; replayed: when it was
     decided on once more, which stores neither the delivery nor its marks again; None for one that has just come in.
     """
@@ -258,7 +258,8 @@ class Queue:
         """
         entry = _entry_of(taken)
         call = msgspec.msgpack.encode(_call(taken, entry, version, _ms(self.clock())))
-        answer, *rest = await self._arrivals.add((call, taken.body, _packed(entry) if entry else b""))
+        whole = whole_of(taken.delivery, taken.body) if taken.replayed is None else b""
+        answer, *rest = await self._arrivals.add((call, whole, _packed(entry) if entry else b""))
         if answer == b"stale":
             raise StaleRules(rest[0].decode())
         if answer == b"failed":
@@ -344,7 +345,7 @@ class Queue:
 
 
 def _call(taken: Taken, entry: Entry | None, version: str, now: int) -> dict[str, Any]:
-    """What the script is told of a delivery besides its body and its line in the timeline."""
+    """What the script is told of a delivery besides all of it and its line in the timeline."""
     delivery = taken.delivery
     came_in = [] if taken.replayed else [f"source {delivery.source}"]
     return {
@@ -352,7 +353,6 @@ def _call(taken: Taken, entry: Entry | None, version: str, now: int) -> dict[str
         "now": now,
         "version": version,
         "marks": taken.marks,
-        "record": msgspec.json.encode(delivery).decode(),
         "subject": delivery.subject,
         "looks": taken.looks,
         "source": delivery.source,

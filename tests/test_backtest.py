@@ -17,7 +17,6 @@ from service.engine import Decision, Rulebook
 from service.facts import Team
 from service.jira_shapes import FieldMap
 from service.ledger import Delivery, Ledger, Site
-from service.packing import packed
 from service.queue import Queue
 from service.rehearsal import BackTest, backtest, set_otherwise
 from service.settings import Settings
@@ -74,7 +73,7 @@ def delivery(payload: Any, at: datetime = MONDAY, name: str = "d-1", **headers: 
     """The same as it is stored."""
     source = "github" if "pull_request" in payload else "jira"
     record = Delivery(id=name, source=source, event="any", subject=None, received=at, headers=headers)
-    return record, packed(body(payload))
+    return record, body(payload)
 
 
 async def stream(*found: tuple[Delivery, bytes]) -> AsyncIterator[tuple[Delivery, bytes]]:
@@ -160,7 +159,7 @@ async def test_counts_name_whom_an_action_addresses() -> None:
 async def test_deliveries_that_tell_nothing_are_counted() -> None:
     record, _ = delivery(ticket(1))
     result = await compared(
-        (record, b""), (record, b"not packed"), (record, packed(b"no json")), after=otherwise(answers={"mode": "off"})
+        (record, b""), (record, b"\xff"), (record, b"no json"), after=otherwise(answers={"mode": "off"})
     )
     assert (result.deliveries, result.unconcerned, result.unread) == (3, 1, 2)
 

@@ -35,9 +35,8 @@ async def sent(store: Store, items: Sequence[Item]) -> tuple[Batches[bytes], lis
     tasks = []
     for item in items:
         tasks.append(asyncio.create_task(batches.add(item)))
-        while not store.batches:
-            await asyncio.sleep(0)
-    await asyncio.sleep(0)
+        await asyncio.sleep(0)  # it is handed in
+        await asyncio.sleep(0)  # and goes out, where nothing is under way
     return batches, tasks
 
 

@@ -1,7 +1,7 @@
 -- Stores deliveries, each with its decisions and the looks that follow, or nothing of it at all; of one that is replayed,
 -- which is not new, only these decisions and looks.
--- ARGV: for each delivery the call as MessagePack, in which texts need no escapes, its body, and its line in the
--- timeline, both packed.
+-- ARGV: for each delivery the call as MessagePack, in which texts need no escapes, the whole delivery, and its line in
+-- the timeline, both packed.
 -- Returns for each of them {'stale', version} | {'duplicate', id} | {'stored'} | {'failed'}.
 
 local version = redis.call('GET', P .. 'version') or '0'
@@ -14,10 +14,9 @@ local function seen_before(call)
   end
 end
 
-local function keep(call, body)
+local function keep(call, whole)
   local delivery = P .. 'delivery:' .. call.id
-  redis.call('HSET', delivery, 'record', call.record, 'body', body)
-  redis.call('EXPIRE', delivery, 30 * DAY)
+  redis.call('SET', delivery, whole, 'EX', 30 * DAY)
   redis.call('ZADD', P .. 'deliveries', call.now, call.id)
   redis.call('HSET', P .. 'last-delivery', call.source, call.now)
   if call.subject then hear({ call.subject }, call.now) end
@@ -40,7 +39,7 @@ local function consider(look)
 end
 
 -- What makes a delivery a duplicate is stored last: one that fails on the way may come again.
-local function take(packed, body, entry)
+local function take(packed, whole, entry)
   local call = cmsgpack.unpack(packed)
   now = call.now
   if version ~= call.version then return { 'stale', version } end
@@ -50,7 +49,7 @@ local function take(packed, body, entry)
   note(call.notes)
   for _, name in ipairs(call.outdated) do redis.call('DEL', P .. 'cache:' .. name) end
   for _, look in ipairs(call.looks) do consider(look) end
-  if call.is_new then keep(call, body) end
+  if call.is_new then keep(call, whole) end
   for _, name in ipairs(call.counts) do counts[name] = (counts[name] or 0) + 1 end
   return { 'stored' }
 end

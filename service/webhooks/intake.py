@@ -24,7 +24,6 @@ from service.events import (
 )
 from service.facts import Team
 from service.ledger import Contributed, Delivery, Site
-from service.packing import packed, unpacked
 from service.queue import Queue, StaleRules, Taken, Wish, look, look_again, sweep
 from service.settings import Settings
 from service.webhooks.sources import Posted, Source, Sources, situations
@@ -72,13 +71,13 @@ class Intake:
     async def replay(self, delivery: Delivery, body: bytes) -> Answer:
         """Decides once more, now and by the rules as they are, on a stored delivery; looks follow as for any other.
 
-        body: packed, as the ledger has it. Nothing of what is stored of the delivery changes: the decisions stand in
+        Nothing of what is stored of the delivery changes: the decisions stand in
         the timeline under the stage "replay". Raises Rejected where nothing of it was kept or it can't be read any
         more, or RedisAway.
         """
         if not body:
             raise Rejected(410, "nothing of this delivery was kept, because no rule was concerned with it")
-        return await self._by_standing_rules(lambda: self._store_again(delivery, unpacked(body)))
+        return await self._by_standing_rules(lambda: self._store_again(delivery, body))
 
     async def _by_standing_rules(self, store: Callable[[], Awaitable[Answer]]) -> Answer:
         """What is stored was decided by the rules as they stand at that moment."""
@@ -104,7 +103,7 @@ class Intake:
         )
         taken = Taken(
             delivery=delivery,
-            body=b"" if isinstance(event, Ignored) else packed(posted.body),
+            body=b"" if isinstance(event, Ignored) else posted.body,
             marks=marks,
             decisions=decisions,
             looks=list(self._looks(event, decisions, posted.received)),
