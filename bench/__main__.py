@@ -42,7 +42,7 @@ def main() -> int:
         return _measure_calls()
     short = "--short" in sys.argv
     with tempfile.TemporaryDirectory(prefix="crafty-bench-") as folder:
-        result = uvloop.run(_measure(Path(folder), rounds=2 if short else 7, seconds=0.8 if short else 3.0))
+        result = uvloop.run(_measure(Path(folder), rounds=2 if short else 5, seconds=0.6 if short else 2.0))
     _show(result)
     fallen = [name for name, least in LEAST.items() if result[name] < least]
     fallen += [name for name, most in MOST.items() if result[name] > most]
@@ -73,9 +73,9 @@ async def _measure(folder: Path, rounds: int, seconds: float) -> dict[str, Any]:
     async with embedded_redis(folder / "data") as url:
         path = Path(url.removeprefix("unix://"))
         taken = await ingest.measure(folder, path, rounds, seconds)
-        started = footprint.measure(folder, path, rounds=3)
-        own = await pickup.crafty(path, samples=rounds * 10)
-        arq = await pickup.arq_defaults(path, samples=rounds * 5)
+        started = footprint.measure(folder, path, rounds - 1)
+        own = await pickup.crafty(path, samples=rounds * 8)
+        arq = await pickup.arq_defaults(path, samples=rounds * 3)
     return {
         **taken,
         **evaluated,

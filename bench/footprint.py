@@ -10,22 +10,22 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from bench.servers import command, environ, free_port, resident_megabytes
+from bench.servers import command, cpu_seconds, environ, free_port, resident_megabytes
 
 GIVE_UP_SECONDS = 30.0
 
 
 def measure(folder: Path, socket: Path, rounds: int) -> dict[str, Any]:
-    """Seconds from the start of the process, and megabytes; medians."""
+    """Seconds from the start of the process, those of them that it used a processor, and megabytes; medians."""
     told: dict[str, Any] = {}
     for name in ("api", "worker"):
         runs = [_started(name, folder, environ(socket)) for _ in range(rounds)]
-        told[f"{name}: seconds until ready"] = statistics.median(seconds for seconds, _ in runs)
-        told[f"{name}: resident MB"] = statistics.median(megabytes for _, megabytes in runs)
+        for place, what in enumerate(("seconds until ready", "CPU seconds until ready", "resident MB")):
+            told[f"{name}: {what}"] = statistics.median(run[place] for run in runs)
     return told
 
 
-def _started(name: str, folder: Path, variables: Mapping[str, str]) -> tuple[float, float]:
+def _started(name: str, folder: Path, variables: Mapping[str, str]) -> tuple[float, float, float]:
     port, log = free_port(), folder / f"{name}.start.log"
     argv = command("crafty", port) if name == "api" else [sys.executable, "-m", "service.cli", "worker"]
     is_ready = (lambda: _answers(port)) if name == "api" else (lambda: "worker.started" in log.read_text())
@@ -36,7 +36,7 @@ def _started(name: str, folder: Path, variables: Mapping[str, str]) -> tuple[flo
         )
     try:
         _wait(is_ready)
-        return time.perf_counter() - begun, resident_megabytes(process.pid)
+        return time.perf_counter() - begun, cpu_seconds(process.pid), resident_megabytes(process.pid)
     finally:
         process.terminate()
         process.wait()

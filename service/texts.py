@@ -11,7 +11,6 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import lru_cache
 from itertools import accumulate, chain, repeat
 from string import Formatter
 from typing import Any, Final
@@ -109,19 +108,12 @@ def small(template: str, **values: Value) -> Small:
 
 
 def _composed(template: str, values: dict[str, Value]) -> tuple[Inline, ...]:
-    parts = _parts(template)
-    if unused := values.keys() - {name for _, name in parts}:
-        raise KeyError(*sorted(unused))
-    return tuple(inline for literal, name in parts for inline in _filled(literal, name, values))
-
-
-@lru_cache
-def _parts(template: str) -> tuple[tuple[str, str | None], ...]:
-    """The literals of a template, each with the name of the field after it."""
     parts = list(Formatter().parse(template))
     if any(spec or conversion for _, _, spec, conversion in parts):
         raise ValueError(f"fields have names only: {template}")
-    return tuple((literal, name) for literal, name, _, _ in parts)
+    if unused := values.keys() - {name for _, name, _, _ in parts}:
+        raise KeyError(*sorted(unused))
+    return tuple(inline for literal, name, _, _ in parts for inline in _filled(literal, name, values))
 
 
 def _filled(literal: str, name: str | None, values: dict[str, Value]) -> Iterator[Inline]:
