@@ -437,17 +437,18 @@ class Ledger:
     ) -> list[tuple[str, Entry]]:
         """The entries of these rows of a subject's timeline, or of that of all, which says only where they stand.
 
-        Of what has become too old to be kept nothing is left but its subject.
+        Of what has become too old to be kept nothing is left but its subject. The first version kept all in both.
         """
         if subject is not None:
             return [(row.decode(), _entry(fields[b"entry"])) for row, fields in rows]
         async with redis_or_away(), self._redis.pipeline(transaction=False) as pipe:
             for _, fields in rows:
-                pipe.xrange(f"{PREFIX}timeline:{fields[b'subject'].decode()}", fields[b"id"], fields[b"id"])
-            found = await pipe.execute()
+                if b"entry" not in fields:
+                    pipe.xrange(f"{PREFIX}timeline:{fields[b'subject'].decode()}", fields[b"id"], fields[b"id"])
+            found = iter(await pipe.execute())
         return [
-            (row.decode(), _entry(own[0][1][b"entry"]) if own else _forgotten(row, fields[b"subject"]))
-            for (row, fields), own in zip(rows, found, strict=True)
+            (row.decode(), _entry(fields[b"entry"]) if b"entry" in fields else _referred(row, fields, next(found)))
+            for row, fields in rows
         ]
 
     async def deliveries(self, first: int, limit: int) -> list[Delivery]:
@@ -458,7 +459,7 @@ class Ledger:
                 for name in names:
                     pipe.get(f"{PREFIX}delivery:{name.decode()}")
                 found = await pipe.execute()
-        return [_delivery(whole)[0] for whole in found if whole]
+        return [delivery_from(whole)[0] for whole in found if whole]
 
     async def count_deliveries(self, since: datetime) -> int:
         """How many deliveries there are from that moment on."""
@@ -477,7 +478,7 @@ class Ledger:
                     pipe.get(f"{PREFIX}delivery:{name.decode()}")
                 found = await pipe.execute()
             for whole in filter(None, found):
-                yield _delivery(whole)
+                yield delivery_from(whole)
 
     async def was_taken(self, delivery: str) -> bool:
         """Whether that delivery came in lately, though it may not be stored any more."""
@@ -521,7 +522,7 @@ class Ledger:
         """A stored delivery and its body."""
         async with redis_or_away():
             whole: bytes | None = await self._redis.get(f"{PREFIX}delivery:{delivery}")
-        return _delivery(whole) if whole else None
+        return delivery_from(whole) if whole else None
 
     async def reviews_taken(self, sprint: int) -> dict[str, int]:
         """How many reviews were given to each person in a sprint because nobody took them, by Jira account."""
@@ -605,17 +606,32 @@ def _entry(row: bytes) -> Entry:
 
 def whole_of(delivery: Delivery, body: bytes) -> bytes:
     """A delivery with its body, as it is stored: one value, which takes an eighth less than two."""
-    return packed(b"%b\n%b" % (msgspec.json.encode(delivery), body))
+    return joined(msgspec.json.encode(delivery), body)
 
 
-def _delivery(whole: bytes) -> tuple[Delivery, bytes]:
+def joined(record: bytes, body: bytes) -> bytes:
+    """The same from the record's JSON."""
+    return packed(b"%b\n%b" % (record, body))
+
+
+def halves(whole: bytes) -> tuple[bytes, bytes]:
+    """The record's JSON and the body of a stored delivery."""
     record, _, body = unpacked(whole).partition(b"\n")
+    return record, body
+
+
+def delivery_from(whole: bytes) -> tuple[Delivery, bytes]:
+    """A stored delivery and its body."""
+    record, body = halves(whole)
     return msgspec.json.decode(record, type=Delivery), body
 
 
-def _forgotten(row: bytes, subject: bytes) -> Entry:
+def _referred(row: bytes, fields: Mapping[bytes, bytes], own: list[Row]) -> Entry:
+    """The entry that a row of the timeline of all stands for. own: its row in the timeline of its subject."""
+    if own:
+        return _entry(own[0][1][b"entry"])
     at = datetime.fromtimestamp(int(row.partition(b"-")[0]) / 1000, UTC)
-    return Entry(at=at, subject=subject.decode(), stage="forgotten")
+    return Entry(at=at, subject=fields[b"subject"].decode(), stage="forgotten")
 
 
 def _standing(case: dict[bytes, bytes], acts: set[bytes], seen: bytes | None, due: float | None) -> Standing:

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from zstandard import ZstdCompressor, ZstdDecompressor, ZstdError
+from zstandard import FRAME_HEADER, ZstdCompressor, ZstdDecompressor, ZstdError
 
 _PACK: Final = ZstdCompressor(level=1)
 _UNPACK: Final = ZstdDecompressor()
@@ -13,9 +13,16 @@ def packed(data: bytes) -> bytes:
     return _PACK.compress(data)
 
 
+def is_packed(data: bytes) -> bool:
+    """Whether it is what `packed` gave."""
+    return data.startswith(FRAME_HEADER)
+
+
 def unpacked(data: bytes) -> bytes:
-    """What `packed` was given; raises ValueError for anything else."""
+    """What `packed` was given, and what was never packed as it is; raises ValueError for what is damaged."""
+    if not is_packed(data):
+        return data
     try:
         return _UNPACK.decompress(data)
     except ZstdError as error:
-        raise ValueError("this was not packed") from error
+        raise ValueError("this can't be unpacked") from error
