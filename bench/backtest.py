@@ -12,21 +12,16 @@ from typing import Any
 
 from redis.asyncio import Redis
 
-from bench.load import payload
+from bench.deliveries import FIELDS, payload
 from service import store
 from service.clock import utc_now
 from service.embedded import embedded_redis
-from service.jira_shapes import FieldMap
 from service.ledger import Delivery, Ledger, Site
 from service.queue import Queue, Taken
-from service.webhooks.intake import packed
 
 DELIVERIES = 10_000
 MOST_SECONDS = 30.0
 MOST_MEGABYTES = 300.0
-FIELDS = FieldMap(
-    story_points="customfield_1", reviewer="customfield_2", core_committer="customfield_3", sprint="customfield_4"
-)
 CHANGE = "green-ticket.reminder_lead=96h"
 
 
@@ -51,17 +46,17 @@ async def _fill(url: str) -> None:
             subject=f"SE-{number % 2000}",
             received=received,
         )
-        body = packed(json.dumps(_payload(number, received)).encode())
+        body = json.dumps(_payload(number, received)).encode()
         taken = Taken(delivery=record, body=body, marks=[record.id])
         await Queue(redis, lambda at=received: at).ingest(taken, "1")  # type: ignore[misc] # a clock of that moment
     await redis.aclose(close_connection_pool=True)
 
 
 def _payload(number: int, at: datetime) -> dict[str, Any]:
-    usual = payload()
+    usual = payload(number % 2000 + 1)
     sprint = {"id": 42, "name": "SE Sprint 42", "state": "future", "boardId": 12}
     empty = dict.fromkeys(FIELDS.ids())
-    fields = {**usual["issue"]["fields"], **empty, "customfield_4": [sprint]}
+    fields = {**usual["issue"]["fields"], **empty, "customfield_10104": [sprint]}
     issue = {"id": f"{number}", "key": f"SE-{number % 2000}", "fields": fields}
     return {**usual, "timestamp": int(at.timestamp() * 1000), "issue": issue}
 

@@ -85,7 +85,6 @@ async def _beside(folder: Path, port: int, arrivals: "asyncio.Queue[float]") -> 
 
 @asynccontextmanager
 async def _crafty_up(folder: Path, port: int, jira_url: str, email: str) -> AsyncIterator[None]:
-    folder.mkdir(exist_ok=True)
     (folder / "crafty.toml").write_text(CONFIG)
     environ = {
         **os.environ,

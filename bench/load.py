@@ -1,98 +1,101 @@
 """A load generator: keep-alive connections that each send one request after the other, at little cost of its own."""
 
 import asyncio
-import hmac
-import itertools
-import json
 import statistics
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import cast
 
 CONNECTIONS = 16
 
 
 @dataclass(frozen=True)
 class Measured:
-    """One round. rate: answers a second; p50, p99: milliseconds."""
+    """One round. count: how many were answered; rate: answers a second; p50, p99: milliseconds."""
 
+    count: int
     rate: float
     p50: float
     p99: float
 
 
-def payload() -> dict[str, Any]:
-    """A `jira:issue_updated` of about 12 KB, most of it fields that no rule reads."""
-    user = {
-        "self": "https://jira.example/rest/api/2/user?accountId=acc-ann",
-        "accountId": "acc-ann",
-        "displayName": "Ann",
-        "active": True,
-        "avatarUrls": {f"{size}x{size}": f"https://avatars.example/{size}/acc-ann" for size in (16, 24, 32, 48)},
-    }
-    fields: dict[str, Any] = {
-        "summary": "Fix the login",
-        "description": "When the session has expired, the form says so only after the second click. " * 40,
-        "issuetype": {"name": "Story", "subtask": False},
-        "project": {"key": "SE"},
-        "status": {"name": "In Progress", "statusCategory": {"key": "indeterminate"}},
-        "assignee": user,
-        "reporter": user,
-        "labels": ["login"],
-        "updated": "2026-11-03T10:00:00.000+0100",
-        "parent": None,
-    }
-    fields |= {f"customfield_{number}": user if number % 8 == 0 else None for number in range(10_100, 10_200)}
-    changed = {"field": "description", "fieldId": "description", "fromString": "before", "toString": "after"}
-    return {
-        "timestamp": 1793696400000,
-        "webhookEvent": "jira:issue_updated",
-        "user": user,
-        "issue": {"id": "10001", "key": "SE-1", "fields": fields},
-        "changelog": {"id": "1", "items": [changed]},
-    }
+@dataclass
+class Round:
+    """What all connections of one round share.
+
+    pause: seconds from one request of a connection to its next, 0 to send as soon as the last one is answered.
+    """
+
+    requests: Iterator[bytes]
+    until: float
+    pause: float = 0.0
+    taken: list[float] = field(default_factory=list)
 
 
-def requests(secret: str, run: str) -> Iterator[bytes]:
-    """Endless signed requests, each for another ticket and with another delivery id."""
-    body = json.dumps(payload()).encode()
-    for number in itertools.count():
-        own = body.replace(b'"SE-1"', f'"SE-{number % 500 + 1}"'.encode())
-        signature = hmac.new(secret.encode(), own, "sha256").hexdigest()
-        yield (
-            f"POST /webhooks/jira HTTP/1.1\r\nHost: crafty\r\nContent-Type: application/json\r\n"
-            f"X-Atlassian-Webhook-Identifier: {run}-{number}\r\nX-Hub-Signature: sha256={signature}\r\n"
-            f"Content-Length: {len(own)}\r\n\r\n"
-        ).encode() + own
+class _Connection(asyncio.Protocol):
+    """Times count from the moment a request was planned for, so that a slow answer also counts for those it held up."""
+
+    def __init__(self, shared: Round, first: float) -> None:
+        self._round = shared
+        self._due = first
+        self._answer = b""
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast("asyncio.Transport", transport)
+        self._plan()
+
+    def data_received(self, data: bytes) -> None:
+        self._answer += data
+        head, _, body = self._answer.partition(b"\r\n\r\n")
+        if not head.startswith(b"HTTP/1.1 20"):
+            self._fail(f"the server answered {head[:200]!r}")
+        elif b"content-length" in head and len(body) == int(head.partition(b"content-length: ")[2].split(b"\r", 1)[0]):
+            self._answer = b""
+            self._round.taken.append(time.perf_counter() - self._due)
+            self._due = self._due + self._round.pause if self._round.pause else time.perf_counter()
+            self._plan()
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self._fail("the server closed a connection")
+
+    def _plan(self) -> None:
+        now = time.perf_counter()
+        if now >= self._round.until:
+            self.ended.set_result(None)
+            self._transport.close()
+        elif self._due > now:
+            asyncio.get_running_loop().call_later(self._due - now, self._send)
+        else:
+            self._send()
+
+    def _send(self) -> None:
+        self._transport.write(next(self._round.requests))
+
+    def _fail(self, why: str) -> None:
+        if not self.ended.done():
+            self.ended.set_exception(RuntimeError(why))
 
 
-async def saturate(port: int, secret: str, run: str, seconds: float) -> Measured:
-    """Sends on CONNECTIONS connections for that long; raises RuntimeError for an answer that is no 2xx."""
-    source, taken = requests(secret, run), list[float]()
-    until = time.perf_counter() + seconds
-    await asyncio.gather(*(_connection(port, source, taken, until) for _ in range(CONNECTIONS)))
-    cuts = statistics.quantiles(taken, n=100)
-    return Measured(len(taken) / seconds, cuts[49] * 1000, cuts[98] * 1000)
+async def saturate(port: int, requests: Iterator[bytes], seconds: float, connections: int = CONNECTIONS) -> Measured:
+    """As much as the server answers in that time; raises RuntimeError for an answer that is no 2xx."""
+    return await _run(port, Round(requests, time.perf_counter() + seconds), seconds, connections)
 
 
-async def _connection(port: int, source: Iterator[bytes], taken: list[float], until: float) -> None:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    while time.perf_counter() < until:
-        request = next(source)
-        start = time.perf_counter()
-        writer.write(request)
-        await _answer(reader)
-        taken.append(time.perf_counter() - start)
-    writer.close()
+async def pace(port: int, requests: Iterator[bytes], seconds: float, rate: float) -> Measured:
+    """`rate` requests a second, whether or not earlier ones are answered; raises RuntimeError like `saturate`."""
+    shared = Round(requests, time.perf_counter() + seconds, pause=CONNECTIONS / rate)
+    return await _run(port, shared, seconds, CONNECTIONS)
 
 
-async def _answer(reader: asyncio.StreamReader) -> None:
-    head = await reader.readuntil(b"\r\n\r\n")
-    if not head.startswith(b"HTTP/1.1 20"):
-        raise RuntimeError(f"the server answered {head.splitlines()[0].decode()}")
-    if b"transfer-encoding: chunked" in head.lower():
-        await reader.readuntil(b"0\r\n\r\n")
-        return
-    length = head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0]
-    await reader.readexactly(int(length))
+async def _run(port: int, shared: Round, seconds: float, connections: int) -> Measured:
+    loop, now = asyncio.get_running_loop(), time.perf_counter()
+    starts = [now + shared.pause * number / connections for number in range(connections)]
+    opened = [
+        await loop.create_connection(lambda first=start: _Connection(shared, first), "127.0.0.1", port)  # type: ignore[misc] # mypy can't infer a lambda with a default
+        for start in starts
+    ]
+    await asyncio.gather(*(connection.ended for _, connection in opened))
+    cuts = statistics.quantiles(shared.taken, n=100)
+    return Measured(len(shared.taken), len(shared.taken) / seconds, cuts[49] * 1000, cuts[98] * 1000)

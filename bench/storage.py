@@ -18,8 +18,7 @@ from redis.asyncio import Redis
 from rich.console import Console
 from rich.table import Table
 
-from bench.backtest import FIELDS
-from bench.load import payload
+from bench.deliveries import FIELDS, payload
 from service import store
 from service.clock import utc_now
 from service.config import Config

@@ -15,7 +15,6 @@ from random import Random
 from typing import Any, Final
 
 import httpx
-import msgspec
 from redis.asyncio import Redis
 
 from chaos.cast import ahead_of
@@ -26,11 +25,14 @@ from chaos.report import Report, report
 from chaos.stories import Story
 from chaos.world import World
 from service.consistency import Inconsistency, examine
-from service.ledger import PREFIX, Delivery, Entry
+from service.ledger import PREFIX, Delivery, Ledger
 
 SLACK_SECONDS: Final = 0.1
 ANSWER_SECONDS: Final = 5.0
 _TURNS: Final[tuple[Role, ...]] = ("redis", "api", "worker", "api", "worker")
+
+
+_BATCH: Final = 500
 
 
 @dataclass(frozen=True)
@@ -150,13 +152,15 @@ def _lost(world: World, stored: Stored) -> list[str]:
 async def _stored(redis: Any, world: World) -> Stored:
     letters = [key.decode() for key in await redis.zrange(f"{PREFIX}failed", 0, -1)]
     stored = Stored(dead_letters=letters, inconsistent=await examine(redis, world.clock))
-    for _, fields in await redis.xrange(f"{PREFIX}timeline"):
-        entry = msgspec.json.decode(fields[b"entry"], type=Entry)
-        stored.decided |= {entry.delivery} if entry.delivery else set()
+    ledger = Ledger(redis)
+    rows = await redis.xrange(f"{PREFIX}timeline")
+    for start in range(0, len(rows), _BATCH):
+        told = await ledger.told_in(rows[start : start + _BATCH], subject=None)
+        stored.decided |= {entry.delivery for _, entry in told if entry.delivery}
     for name in await redis.zrange(f"{PREFIX}deliveries", 0, -1):
-        record = await redis.hget(f"{PREFIX}delivery:{name.decode()}", "record")
-        if record:
-            stored.records[name.decode()] = msgspec.json.decode(record, type=Delivery)
+        found = await ledger.delivery(name.decode())
+        if found:
+            stored.records[name.decode()] = found[0]
     return stored
 
 

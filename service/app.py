@@ -12,7 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
 from redis.asyncio import Redis
 from starlette.exceptions import HTTPException
-from starlette.routing import Match
+from starlette.routing import Match, Route
 
 from service import store
 from service.admin.api import api_router, described
@@ -36,7 +36,7 @@ from service.settings import Settings
 from service.steering import steering
 from service.telemetry import queue_of
 from service.webhooks.intake import Intake
-from service.webhooks.routes import problem, webhook_route
+from service.webhooks.routes import PATH, Express, Webhooks, problem
 from service.webhooks.sources import Sources
 
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -62,8 +62,9 @@ def create_app(settings: Settings, redis_url: str, team: Team, book: Rulebook, c
     )
     app.state.office, app.state.metrics = office, metrics
     app.openapi = partial(described, app)  # type: ignore[method-assign] # FastAPI's own way to add to the document
-    webhooks = webhook_route(office.intake, settings.max_body_bytes, clock)
-    app.router.routes.append(metrics.answers.counted(webhooks))
+    webhooks = metrics.answers.counted(Webhooks(office.intake, settings.max_body_bytes, clock))
+    app.add_middleware(Express, webhooks=webhooks)
+    app.router.routes.append(Route(f"{PATH}{{source}}", webhooks, methods=["POST"]))
     app.include_router(api_router())
     app.router.routes.extend(console_routes(office))
     _answer_errors(app)

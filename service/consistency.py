@@ -14,7 +14,7 @@ from redis.asyncio import Redis
 from service.actions import Digest, Recheck
 from service.clock import Clock
 from service.engine import Decision
-from service.ledger import PREFIX, Delivery, Entry, Ledger, redis_or_away
+from service.ledger import PREFIX, Delivery, Entry, Ledger, delivery_from, redis_or_away
 from service.queue import LEASE, line_name, look_key
 
 _BATCH: Final = 500
@@ -374,10 +374,10 @@ async def _deliveries(store: Any, since: datetime) -> dict[str, Delivery | None]
         part = names[start : start + _BATCH]
         async with store.pipeline(transaction=False) as pipe:
             for name in part:
-                pipe.hget(f"{PREFIX}delivery:{name.decode()}", "record")
-            records = await pipe.execute()
-        for name, record in zip(part, records, strict=True):
-            deliveries[name.decode()] = msgspec.json.decode(record, type=Delivery) if record else None
+                pipe.get(f"{PREFIX}delivery:{name.decode()}")
+            found = await pipe.execute()
+        for name, whole in zip(part, found, strict=True):
+            deliveries[name.decode()] = delivery_from(whole)[0] if whole else None
     return deliveries
 
 

@@ -7,7 +7,6 @@ the order in which they are heard makes no difference.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from statistics import median
 from typing import Any, Literal
@@ -78,7 +77,6 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     text: str = ""
 
 
-@dataclass(frozen=True, eq=False, repr=False)
 class Contribution(Partial):
     """Something that waits for a human answer.
 

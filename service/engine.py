@@ -95,15 +95,25 @@ def evaluate(
     if cell is None:
         return ()
     known = replace(situation, subject=team.introduce(situation.subject))
+    snoozed = _snoozed(known, cell, now)
     return tuple(
-        _decide(rule, cell, book.setting(rule.name, cell.name), event, known, now)
+        _decide(rule, cell, book.setting(rule.name, cell.name), event, known, now, snoozed)
         for rule in book.concerned(event, known.subject, only)
     )
 
 
-def _decide(rule: Rule, cell: Cell, setting: Setting, event: Event, situation: Situation, now: datetime) -> Decision:
+def _decide(
+    rule: Rule,
+    cell: Cell,
+    setting: Setting,
+    event: Event,
+    situation: Situation,
+    now: datetime,
+    snoozed: Verdict | None,
+) -> Decision:
     subject = situation.subject.tracked()
-    verdict, error = _verdict(rule, setting, Context(setting.params, cell, now, event, situation), subject)
+    ctx = Context(setting.params, cell, now, event, situation)
+    verdict, error = _verdict(rule, setting, ctx, subject, snoozed if rule.can_snooze else None)
     return Decision(
         rule=rule.name,
         subject=subject.key,
@@ -117,11 +127,13 @@ def _decide(rule: Rule, cell: Cell, setting: Setting, event: Event, situation: S
     )
 
 
-def _verdict(rule: Rule, setting: Setting, ctx: Context, subject: Any) -> tuple[Verdict, str | None]:
+def _verdict(
+    rule: Rule, setting: Setting, ctx: Context, subject: Any, snoozed: Verdict | None
+) -> tuple[Verdict, str | None]:
     if setting.mode == "off":
         return Verdict.passed("the rule is off"), None
     try:
-        return (rule.can_snooze and _snoozed(ctx)) or _sound(rule.check(subject, ctx)), None
+        return snoozed or _sound(rule.check(subject, ctx)), None
     except Unknown as unknown:
         return Verdict.wait(f"not known yet: the {_noun(subject)}'s {unknown.fact.replace('_', ' ')}"), None
     except Exception as error:  # noqa: BLE001 - one failing rule must not stop the others
@@ -144,19 +156,19 @@ def _noun(subject: Subject) -> str:
     return "ticket" if isinstance(subject, Ticket) else "contribution"
 
 
-def _snoozed(ctx: Context) -> Verdict | None:
+def _snoozed(situation: Situation, cell: Cell, now: datetime) -> Verdict | None:
     """What a member put off waits for the moment they named; the latest such command counts."""
-    remarks = ctx.situation.subject.known().get("remarks", ())
+    subject = situation.subject
     snoozes = [
         (one.remark.author, one.remark.at + one.command.span)
-        for one in said_to_us(remarks, ctx.situation.bot)
+        for one in said_to_us(subject.known().get("remarks", ()), situation.bot)
         if one.command.name == "snooze" and one.remark.author and one.remark.author.is_member
     ]
-    if not snoozes or snoozes[-1][1] <= ctx.now:
+    if not snoozes or snoozes[-1][1] <= now:
         return None
     by, until = snoozes[-1]
-    reason = f"{by.name} put it off until {in_words(until, ctx.cell.calendar.zone.key)}"
-    return Verdict.wait(reason, Recheck(subject=ctx.situation.subject.key, at=until))
+    reason = f"{by.name} put it off until {in_words(until, cell.calendar.zone.key)}"
+    return Verdict.wait(reason, Recheck(subject=subject.key, at=until))
 
 
 def _shown(facts: Partial) -> dict[str, Any]:

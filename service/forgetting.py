@@ -5,7 +5,6 @@ Safe while the service runs: what changes meanwhile is read anew, and nothing of
 
 from __future__ import annotations
 
-import zlib
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -15,7 +14,8 @@ from uuid import uuid4
 import msgspec
 from redis.exceptions import ResponseError
 
-from service.ledger import PREFIX, redis_or_away
+from service.ledger import PREFIX, halves, joined, redis_or_away
+from service.packing import is_packed, packed, unpacked
 from service.traces import Traces
 
 ERASED: Final = "its content was erased, because somebody asked to be forgotten"
@@ -154,9 +154,7 @@ class _Eraser:
     def _without(self, one: Stored) -> Any:
         match one.kind:
             case "string":
-                return self._text(one.value)
-            case "hash" if one.family == "delivery":
-                return self._delivery(one.value)
+                return self._delivery(one.value) if one.family == "delivery" else self._text(one.value)
             case "hash":
                 return {self._text(name): self._text(value) for name, value in one.value.items()}
             case "set":
@@ -166,21 +164,22 @@ class _Eraser:
             case _:
                 return one.value
 
-    def _delivery(self, value: Mapping[bytes, bytes]) -> dict[bytes, bytes]:
+    def _delivery(self, whole: bytes) -> bytes:
         """What a vendor says of a person can't be listed (pictures, addresses, nicknames), so the whole body goes."""
-        record, body = self._text(value[b"record"]), _unpacked(value.get(b"body", b""))
-        is_told_of = record != value[b"record"] or self._traces.are_in(body)
-        if body is None or not is_told_of:
-            return {**value, b"record": record}
+        before, body = halves(whole)
+        record = self._text(before)
+        if record == before and not self._traces.are_in(_decoded(body)):
+            return whole
         told = {**msgspec.json.decode(record), "note": ERASED}
-        return {**value, b"record": msgspec.json.encode(told), b"body": b""}
+        return joined(msgspec.json.encode(told) if body else record, b"")
 
     def _text(self, raw: bytes) -> bytes:
         before = _decoded(raw)
         after = self._traces.without(before)
         if after == before:
             return raw
-        return after.encode() if isinstance(before, str) else msgspec.json.encode(after)
+        text = after.encode() if isinstance(before, str) else msgspec.json.encode(after)
+        return packed(text) if is_packed(raw) else text
 
     async def _erase_from_stream(self, one: Stored) -> None:
         """Entries of a stream can't be changed, so it is copied, with the ids and all that comes in meanwhile."""
@@ -261,7 +260,8 @@ async def _learned(redis: Any, traces: Traces, one: Stored) -> AsyncIterator[str
 def _values(one: Stored) -> Iterator[tuple[Any, str]]:
     """The JSON values that a key holds, with the source of those that came from one."""
     if one.family == "delivery":
-        yield _unpacked(one.value.get(b"body", b"")), _decoded(one.value[b"record"])["source"]
+        record, body = halves(one.value)
+        yield _decoded(body), _decoded(record)["source"]
     elif one.kind == "hash":
         yield from ((_decoded(raw), "") for raw in one.value.values())
     elif one.kind == "string":
@@ -274,14 +274,11 @@ def _payload(one: Stored) -> Any:
 
 def _decoded(raw: bytes) -> Any:
     """A stored text: the value of one that is JSON's object or list, else the text itself."""
+    text = unpacked(raw)
     try:
-        return msgspec.json.decode(raw) if raw[:1] in {b"{", b"["} else raw.decode()
+        return msgspec.json.decode(text) if text[:1] in {b"{", b"["} else text.decode()
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return raw.decode(errors="replace")
-
-
-def _unpacked(body: bytes) -> Any:
-    return _decoded(zlib.decompress(body)) if body else None
+        return text.decode(errors="replace")
 
 
 def _family(key: str) -> str:

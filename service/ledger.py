@@ -20,6 +20,7 @@ from service.errors import RedisAway
 from service.facts import Person, Said, Sprint
 from service.findings import Examined
 from service.jira_shapes import FieldMap
+from service.packing import packed, unpacked
 from service.situation import Told
 from service.tuning import Tuning
 
@@ -32,6 +33,9 @@ COUNTED_HOURS: Final = 72
 
 TAKEN_OVER: Final = "a newer version of Crafty has taken over; this one waits until it is replaced"
 
+
+Row = tuple[bytes, Mapping[bytes, bytes]]
+"""A row of a stream: its id and its fields."""
 
 _MONTHS: Final = 120 * 86_400
 _OVER_A_YEAR: Final = 400 * 86_400
@@ -65,7 +69,7 @@ async def redis_or_away() -> AsyncIterator[None]:
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """What came in. body: the bytes as they came, packed by the caller; note: why no rule was concerned."""
+    """What came in. note: why no rule was concerned."""
 
     id: str
     source: str
@@ -426,7 +430,26 @@ class Ledger:
         last = before if before == "+" else f"({before}"
         async with redis_or_away():
             rows = await self._redis.xrevrange(f"{PREFIX}{name}", max=last, count=limit)
-        return [(row.decode(), _entry(fields[b"entry"])) for row, fields in rows]
+        return await self.told_in(rows, subject)
+
+    async def told_in(
+        self, rows: list[tuple[bytes, dict[bytes, bytes]]], subject: str | None
+    ) -> list[tuple[str, Entry]]:
+        """The entries of these rows of a subject's timeline, or of that of all, which says only where they stand.
+
+        Of what has become too old to be kept nothing is left but its subject. The first version kept all in both.
+        """
+        if subject is not None:
+            return [(row.decode(), _entry(fields[b"entry"])) for row, fields in rows]
+        async with redis_or_away(), self._redis.pipeline(transaction=False) as pipe:
+            for _, fields in rows:
+                if b"entry" not in fields:
+                    pipe.xrange(f"{PREFIX}timeline:{fields[b'subject'].decode()}", fields[b"id"], fields[b"id"])
+            found = iter(await pipe.execute())
+        return [
+            (row.decode(), _entry(fields[b"entry"]) if b"entry" in fields else _referred(row, fields, next(found)))
+            for row, fields in rows
+        ]
 
     async def deliveries(self, first: int, limit: int) -> list[Delivery]:
         """Stored deliveries from the position `first` on, newest first."""
@@ -434,9 +457,9 @@ class Ledger:
             names = await self._redis.zrevrange(f"{PREFIX}deliveries", first, first + limit - 1)
             async with self._redis.pipeline(transaction=False) as pipe:
                 for name in names:
-                    pipe.hget(f"{PREFIX}delivery:{name.decode()}", "record")
-                records = await pipe.execute()
-        return [msgspec.json.decode(record, type=Delivery) for record in records if record]
+                    pipe.get(f"{PREFIX}delivery:{name.decode()}")
+                found = await pipe.execute()
+        return [delivery_from(whole)[0] for whole in found if whole]
 
     async def count_deliveries(self, since: datetime) -> int:
         """How many deliveries there are from that moment on."""
@@ -445,18 +468,17 @@ class Ledger:
         return count
 
     async def deliveries_since(self, since: datetime) -> AsyncIterator[tuple[Delivery, bytes]]:
-        """Stored deliveries with their packed bodies, oldest first, a few hundred in memory at a time."""
+        """Stored deliveries with their bodies, oldest first, a few hundred in memory at a time."""
         first = since.timestamp() * 1000
         async with redis_or_away():
             names = await self._redis.zrangebyscore(f"{PREFIX}deliveries", first, "+inf")
         for start in range(0, len(names), _BATCH):
             async with redis_or_away(), self._redis.pipeline(transaction=False) as pipe:
                 for name in names[start : start + _BATCH]:
-                    pipe.hmget(f"{PREFIX}delivery:{name.decode()}", "record", "body")
+                    pipe.get(f"{PREFIX}delivery:{name.decode()}")
                 found = await pipe.execute()
-            for record, body in found:
-                if record:
-                    yield msgspec.json.decode(record, type=Delivery), body
+            for whole in filter(None, found):
+                yield delivery_from(whole)
 
     async def was_taken(self, delivery: str) -> bool:
         """Whether that delivery came in lately, though it may not be stored any more."""
@@ -497,10 +519,10 @@ class Ledger:
         return {source: datetime.fromtimestamp(int(at) / 1000, UTC) for source, at in found.items()}
 
     async def delivery(self, delivery: str) -> tuple[Delivery, bytes] | None:
-        """A stored delivery and its packed body."""
+        """A stored delivery and its body."""
         async with redis_or_away():
-            record, body = await self._redis.hmget(f"{PREFIX}delivery:{delivery}", "record", "body")
-        return (msgspec.json.decode(record, type=Delivery), body) if record else None
+            whole: bytes | None = await self._redis.get(f"{PREFIX}delivery:{delivery}")
+        return delivery_from(whole) if whole else None
 
     async def reviews_taken(self, sprint: int) -> dict[str, int]:
         """How many reviews were given to each person in a sprint because nobody took them, by Jira account."""
@@ -572,13 +594,44 @@ class _Outline(msgspec.Struct, frozen=True, kw_only=True):
     stage: str
 
 
-def _entry(line: bytes) -> Entry:
+def _entry(row: bytes) -> Entry:
     """One that tells of what only another version knows is left with its outline."""
+    line = unpacked(row)
     try:
         return msgspec.json.decode(line, type=Entry)
     except msgspec.ValidationError:
         outline = msgspec.json.decode(line, type=_Outline)
         return Entry(at=outline.at, subject=outline.subject, stage=outline.stage)
+
+
+def whole_of(delivery: Delivery, body: bytes) -> bytes:
+    """A delivery with its body, as it is stored: one value, which takes an eighth less than two."""
+    return joined(msgspec.json.encode(delivery), body)
+
+
+def joined(record: bytes, body: bytes) -> bytes:
+    """The same from the record's JSON."""
+    return packed(b"%b\n%b" % (record, body))
+
+
+def halves(whole: bytes) -> tuple[bytes, bytes]:
+    """The record's JSON and the body of a stored delivery."""
+    record, _, body = unpacked(whole).partition(b"\n")
+    return record, body
+
+
+def delivery_from(whole: bytes) -> tuple[Delivery, bytes]:
+    """A stored delivery and its body."""
+    record, body = halves(whole)
+    return msgspec.json.decode(record, type=Delivery), body
+
+
+def _referred(row: bytes, fields: Mapping[bytes, bytes], own: list[Row]) -> Entry:
+    """The entry that a row of the timeline of all stands for. own: its row in the timeline of its subject."""
+    if own:
+        return _entry(own[0][1][b"entry"])
+    at = datetime.fromtimestamp(int(row.partition(b"-")[0]) / 1000, UTC)
+    return Entry(at=at, subject=fields[b"subject"].decode(), stage="forgotten")
 
 
 def _standing(case: dict[bytes, bytes], acts: set[bytes], seen: bytes | None, due: float | None) -> Standing:

@@ -8,6 +8,7 @@ store says that it is of the new format, they write no more.
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
@@ -16,7 +17,7 @@ from redis.asyncio import Redis
 from tenacity import retry, retry_if_exception_type, wait_random_exponential
 
 from service.errors import RedisAway
-from service.ledger import FORMAT, PREFIX, TAKEN_OVER, redis_or_away, script
+from service.ledger import FORMAT, PREFIX, TAKEN_OVER, joined, redis_or_away, script
 
 log = structlog.get_logger()
 
@@ -56,7 +57,7 @@ async def _format(redis: Any) -> int:
 
 
 async def _name_formats(redis: Redis) -> None:
-    """To 1: each piece of work says by which format it was written."""
+    """Each piece of work says by which format it was written."""
     keys: list[bytes] = []
     async for key in redis.scan_iter(f"{PREFIX}work:*", count=_BATCH):
         keys.append(key)
@@ -66,7 +67,28 @@ async def _name_formats(redis: Redis) -> None:
     await _run(redis, "stamp", *keys)
 
 
-_STEPS: Final[tuple[Callable[[Redis], Awaitable[None]], ...]] = (_name_formats,)
+async def _pack_deliveries(redis: Any) -> None:
+    """A delivery and its body are one packed value; they were two fields, the body packed with zlib."""
+    async for key in redis.scan_iter(f"{PREFIX}delivery:*", count=_BATCH, _type="hash"):
+        await redis.transaction(lambda pipe, key=key: _pack(pipe, key), key)
+
+
+async def _pack(pipe: Any, key: bytes) -> None:
+    """Called by redis-py again where the key is changed in between; another process may have packed it."""
+    is_old = await pipe.type(key) == b"hash"
+    fields, left_ms = (await pipe.hgetall(key) if is_old else {}), await pipe.pttl(key)
+    pipe.multi()
+    if fields:
+        body = fields.get(b"body", b"")
+        pipe.delete(key).set(key, joined(fields[b"record"], zlib.decompress(body) if body else b""), px=left_ms)
+
+
+async def _to_first_format(redis: Redis) -> None:
+    await _name_formats(redis)
+    await _pack_deliveries(redis)
+
+
+_STEPS: Final[tuple[Callable[[Redis], Awaitable[None]], ...]] = (_to_first_format,)
 
 
 async def _run(redis: Any, name: str, *args: bytes) -> None:

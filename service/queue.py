@@ -9,16 +9,20 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Any, Final, Literal
 
 import msgspec
 from redis.asyncio import Redis
 
 from service.actions import Action, Comment, Digest, Recheck
+from service.batches import Batches
 from service.clock import Clock
 from service.engine import Decision
+from service.errors import RedisAway
 from service.jira_shapes import is_issue_key
-from service.ledger import PREFIX, Case, Contributed, Delivery, Entry, redis_or_away, script
+from service.ledger import PREFIX, Case, Contributed, Delivery, Entry, redis_or_away, script, whole_of
+from service.packing import packed
 
 ARQ_QUEUE: Final = "crafty:arq"
 LEASE: Final = timedelta(minutes=2)
@@ -72,7 +76,7 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Taken(msgspec.Struct, frozen=True, kw_only=True):
     """A delivery with all that follows from it.
 
-    body: its bytes, packed; marks: what it is known by: one that was seen in the last 8 days makes it a duplicate;
+    body: its bytes; marks: what it is known by: one that was seen in the last 8 days makes it a duplicate;
     outdated: names in the cache that are old after it; noted: what it tells of a contribution; replayed: when it was
     decided on once more, which stores neither the delivery nor its marks again; None for one that has just come in.
     """
@@ -249,32 +253,28 @@ class Queue:
         self._claim = redis.register_script(script("claim"))
         self._finish = redis.register_script(script("finish"))
         self._want = redis.register_script(script("want"))
+        self._arrivals = Batches(self._store)
 
     async def ingest(self, taken: Taken, version: str) -> str | None:
         """Stores all of it in one step; None, or the id of the delivery that was the same one.
 
         Raises StaleRules, with nothing stored, when `version` is not the version of the rules' settings any more.
         """
-        call = {
-            "id": taken.delivery.id,
-            "now": _ms(self.clock()),
-            "version": version,
-            "marks": taken.marks,
-            "record": msgspec.json.encode(taken.delivery).decode(),
-            "entries": _packed(_entries_of(taken)),
-            "looks": taken.looks,
-            "source": taken.delivery.source,
-            "counts": _counted(taken),
-            "heard": [taken.delivery.subject] if taken.delivery.subject else [],
-            "outdated": taken.outdated,
-            "notes": _noted(taken.noted),
-            "is_new": taken.replayed is None,
-        }
-        async with redis_or_away():
-            answer, *rest = await self._ingest(args=[msgspec.json.encode(call), taken.body])
+        entry = _entry_of(taken)
+        call = msgspec.msgpack.encode(_call(taken, entry, version, _ms(self.clock())))
+        whole = whole_of(taken.delivery, taken.body) if taken.replayed is None else b""
+        answer, *rest = await self._arrivals.add((call, whole, _packed(entry) if entry else b""))
         if answer == b"stale":
             raise StaleRules(rest[0].decode())
+        if answer == b"failed":
+            raise RedisAway("Redis could not store this delivery")
         return rest[0].decode() if answer == b"duplicate" else None
+
+    async def _store(self, calls: Sequence[tuple[bytes, ...]]) -> list[list[bytes]]:
+        """Deliveries that come together are stored by one call, which answers each: half the time of one call each."""
+        async with redis_or_away():
+            answers: list[list[bytes]] = await self._ingest(args=list(chain.from_iterable(calls)))
+        return answers
 
     async def want(self, *wishes: Wish) -> None:
         """Asks for work that no delivery and no other work asks for."""
@@ -322,7 +322,7 @@ class Queue:
             "state": result.ending,
             "due": _due(result.due or self.clock()),
             "error": result.error,
-            "entries": _packed(result.entries),
+            "told": [entry.subject for entry in result.entries],
             "wishes": result.wishes,
             "done": result.done,
             "sent": result.sent,
@@ -345,23 +345,40 @@ class Queue:
         if result.swept:
             call["swept"] = _ms(result.swept)
         async with redis_or_away():
-            return bool(await self._finish(args=[msgspec.json.encode(call)]))
+            return bool(await self._finish(args=[msgspec.json.encode(call), *map(_packed, result.entries)]))
 
 
-def _entries_of(taken: Taken) -> list[Entry]:
+def _call(taken: Taken, entry: Entry | None, version: str, now: int) -> dict[str, Any]:
+    """What the script is told of a delivery besides all of it and its line in the timeline."""
+    delivery = taken.delivery
+    came_in = [] if taken.replayed else [f"source {delivery.source}"]
+    return {
+        "id": delivery.id,
+        "now": now,
+        "version": version,
+        "marks": taken.marks,
+        "subject": delivery.subject,
+        "looks": taken.looks,
+        "source": delivery.source,
+        "counts": [*came_in, *(f"{one.rule} {one.outcome}" for one in (entry.decisions if entry else ()))],
+        "outdated": taken.outdated,
+        "notes": _noted(taken.noted),
+        "is_new": taken.replayed is None,
+    }
+
+
+def _entry_of(taken: Taken) -> Entry | None:
     delivery = taken.delivery
     if delivery.subject is None:
-        return []
-    return [
-        Entry(
-            at=taken.replayed or delivery.received,
-            subject=delivery.subject,
-            stage="replay" if taken.replayed else "webhook",
-            delivery=delivery.id,
-            event=delivery.event,
-            decisions=tuple(taken.decisions),
-        )
-    ]
+        return None
+    return Entry(
+        at=taken.replayed or delivery.received,
+        subject=delivery.subject,
+        stage="replay" if taken.replayed else "webhook",
+        delivery=delivery.id,
+        event=delivery.event,
+        decisions=tuple(taken.decisions),
+    )
 
 
 def counted(entries: Iterable[Entry]) -> Counter[str]:
@@ -370,11 +387,6 @@ def counted(entries: Iterable[Entry]) -> Counter[str]:
     return Counter(
         [*decided, *(f"{entry.effect.rule} effect {entry.effect.result}" for entry in entries if entry.effect)]
     )
-
-
-def _counted(taken: Taken) -> Counter[str]:
-    came_in = [] if taken.replayed else [f"source {taken.delivery.source}"]
-    return counted(_entries_of(taken)) + Counter(came_in)
 
 
 def source_of(subject: str) -> str:
@@ -402,8 +414,8 @@ def _changed(result: Result) -> list[str]:
     return [*(one.target for one in effects if one.result == "done" and is_issue_key(one.target)), *made]
 
 
-def _packed(entries: Sequence[Entry]) -> list[tuple[str, str]]:
-    return [(entry.subject, msgspec.json.encode(entry).decode()) for entry in entries]
+def _packed(entry: Entry) -> bytes:
+    return packed(msgspec.json.encode(entry))
 
 
 def _noted(noted: Contributed | None) -> list[tuple[str, str, str]]:

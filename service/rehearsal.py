@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import zlib
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -26,7 +25,7 @@ from service.situation import Situation
 from service.texts import Mention, Message, Paragraph
 from service.toml_problems import did_you_mean
 from service.tuning import CannotTuneError, Mistake, Tuning, Tunings, changed, tuned
-from service.webhooks.intake import decided, unpacked
+from service.webhooks.intake import decided
 from service.webhooks.sources import Posted, Sources, situations
 
 _ID: Final = re.compile(r"customfield_[0-9]{1,10}")
@@ -321,7 +320,7 @@ async def backtest(
 ) -> BackTest:
     """What would have been decided on each delivery when it came in, with the settings `before` and `after`.
 
-    deliveries: with their packed bodies; progress: is told how many are done. Decisions are those of the request, on
+    deliveries: with their bodies; progress: is told how many are done. Decisions are those of the request, on
     what the delivery itself tells, so that a settle time makes no difference. Only what a rule that is on wants counts
     as an action, and each key of an action counts once.
     """
@@ -356,9 +355,9 @@ def _differing(before: Rulebook, after: Rulebook, team: Team) -> tuple[Rulebook,
 def _event_of(sources: Sources, delivery: Delivery, body: bytes, site: Site) -> Event | Ignored | None:
     """What the delivery says; None where it can't be read any more."""
     try:
-        posted = Posted(headers=delivery.headers, token=None, body=unpacked(body), received=delivery.received)
+        posted = Posted(headers=delivery.headers, token=None, body=body, received=delivery.received)
         return sources.parsed(delivery.source, posted, site)[1]
-    except (Rejected, zlib.error):
+    except Rejected:
         return None
 
 

@@ -19,8 +19,8 @@ SOMEBODY: Final = "somebody"
 SYSTEMS: Final = ("jira", "mattermost", "discourse", "github", "gitlab")
 
 _SHORTEST: Final = 2
-_PERSON: Final = {"name", "jira_key", "mattermost"}
-"""Keys that stand together only where a Person is stored."""
+_PERSON: Final = frozenset(Person.__struct_fields__)
+"""The keys that a stored Person may have."""
 
 _ACCOUNT_KEYS: Final = {
     "jira": ("accountId", "key", "name"),
@@ -83,8 +83,10 @@ class Traces:
         return any(isinstance(one, dict) and self._are_of(one) for one in named)
 
     def _table_without(self, table: Mapping[str, Any]) -> dict[str, Any]:
-        if table.keys() >= _PERSON:
-            return {"name": SOMEBODY} if self._are_of(table) else dict(table)
+        if self._are_of(table):
+            return {"name": SOMEBODY}
+        if _person_from(table) and len(table) > 1:
+            return dict(table)
         found = {name: one if name in _OURS else self._named_without(name, one) for name, one in table.items()}
         doer = table.get("by") or table.get("author")
         if not (isinstance(doer, dict) and self._are_of(doer)):
@@ -99,9 +101,9 @@ class Traces:
 
     def _are_of(self, table: Mapping[str, Any]) -> bool:
         """Whether that is a Person as it is stored, and this one; of those without any account the name tells."""
-        if not table.keys() >= _PERSON:
+        stored = _person_from(table)
+        if stored is None:
             return False
-        stored = msgspec.convert(table, Person)
         if not stored.accounts and stored.mattermost is None:
             return self._pattern.fullmatch(stored.name) is not None
         is_same_in_chat = stored.mattermost is not None and stored.mattermost == self.person.mattermost
@@ -148,6 +150,16 @@ def _stranger(named: str) -> Person:
     system, account = _split(named)
     accounts = dict.fromkeys((system,) if system else SYSTEMS, account)
     return msgspec.convert({"name": account, **accounts}, Person)
+
+
+def _person_from(table: Mapping[str, Any]) -> Person | None:
+    """The Person that was stored as this table, without what is empty; None where it is something else."""
+    if "name" not in table or not table.keys() <= _PERSON:
+        return None
+    try:
+        return msgspec.convert(table, Person)
+    except msgspec.ValidationError:
+        return None
 
 
 def _split(named: str) -> tuple[str, str]:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 from redis import Redis as SyncRedis
 from redis.asyncio import Redis
@@ -15,7 +16,7 @@ from service.consistency import examine, found, read
 from service.demo.stage import stage
 from service.engine import Decision
 from service.errors import CannotAct
-from service.ledger import Delivery
+from service.ledger import Delivery, Ledger
 from service.queue import LEASE, Taken, look, look_again
 from service.rules._base import Verdict
 from service.steering import Actor, steering
@@ -90,8 +91,9 @@ FAILED = f"{RULE}:SE-1:sprint-41:notify:@sam"
 async def forget(redis: Redis, *words: str) -> None:
     """Takes the entries with all these words off the timeline."""
     store: Any = redis
-    for row, fields in await store.xrange("crafty:timeline"):
-        if all(word in fields[b"entry"].decode() for word in words):
+    rows = await store.xrange("crafty:timeline")
+    for row, entry in await Ledger(redis).told_in(rows, subject=None):
+        if all(word in msgspec.json.encode(entry).decode() for word in words):
             await store.xdel("crafty:timeline", row)
 
 

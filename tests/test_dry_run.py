@@ -26,7 +26,7 @@ ASKED, REMINDED, CONTENT = "would comment on SE-1", "would tell @bob in chat", "
 def asks_then_reminds(about: Ticket, ctx: Context) -> Verdict:
     """A rule with several steps: it asks, an hour later it reminds, and then it is content."""
     if about.reviewer:
-        return passed_and_told(about, ctx, "somebody reviews it", "thanks", says("Thank you!"))
+        return passed_and_told(about, ctx, "somebody reviews it", "thanks", lambda: says("Thank you!"))
     asked_at = ctx.said.at if ctx.said else ctx.now
     if ctx.is_asking and ctx.now >= asked_at + PATIENCE:
         return wanted(RULE, about.key, ctx, "nobody has answered", tell())

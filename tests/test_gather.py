@@ -175,7 +175,9 @@ async def test_the_epics_assignee_is_its_owner_and_is_asked_for_once(ledger: Led
 async def test_an_epic_of_nobody_is_asked_for_once_too(ledger: Ledger) -> None:
     jira = jira_with(ticket(epic_key="SE-9"), ticket(key="SE-9", assignee=None))
     for _ in range(2):
-        assert (await Gatherer(jira, {}, team(), ledger).situation(rule(), "SE-1", book(), NOW)).subject.epic_owner is None
+        assert (
+            await Gatherer(jira, {}, team(), ledger).situation(rule(), "SE-1", book(), NOW)
+        ).subject.epic_owner is None
     assert jira.reads.count("SE-9") == 1
 
 

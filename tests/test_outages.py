@@ -49,7 +49,6 @@ from service.queue import LEASE, MOST_LOST, Queue, Result, look_again, look_key,
 from service.roster import team_from
 from service.rules._base import Verdict
 from service.steering import Actor, Job, steering
-from service.webhooks.intake import unpacked
 from service.webhooks.sources import Sources
 from service.worker import MAX_JOBS
 from tests.builders import CONFIG, SAM, book, ticket
@@ -718,10 +717,10 @@ async def test_a_delivery_on_which_crafty_fails_is_kept_whole_until_a_version_th
         with monkeypatch.context() as patch:
             patch.setattr(Sources, "parsed", fails)
             assert await deliver(http, 1) == 202
-        ((poison, packed),) = [one async for one in ledger.deliveries_since(clock() - timedelta(days=1))]
+        ((poison, body),) = [one async for one in ledger.deliveries_since(clock() - timedelta(days=1))]
         assert (poison.note, await redis.keys("crafty:work:*")) == ("Crafty failed on it (KeyError)", [])
         answer = await http.post("/api/v1/deliveries/d-1/replay", headers={"authorization": "Bearer the-token"})
-    assert json.loads(unpacked(packed))["issue"]["key"] == "SE-1"
+    assert json.loads(body)["issue"]["key"] == "SE-1"
     assert answer.status_code in {200, 202}
     assert await redis.keys("crafty:work:look:*") == [b"crafty:work:look:missing-reviewer:SE-1"]
 

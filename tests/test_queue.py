@@ -185,6 +185,38 @@ async def test_stale_rules_store_nothing_and_name_the_version(queue: Queue, ledg
     assert await queue.ingest(taken(), "1") is None
 
 
+async def calls_of_scripts(redis: Any) -> int:
+    stats = await redis.info("commandstats")
+    return sum(stats.get(f"cmdstat_{name}", {}).get("calls", 0) for name in ("evalsha", "eval"))
+
+
+async def test_deliveries_that_come_together_are_stored_by_one_call_and_each_has_its_own_answer(
+    queue: Queue, ledger: Ledger, redis: Redis
+) -> None:
+    await queue.ingest(taken("d-0"), "0")
+    before = await calls_of_scripts(redis)
+    looks = [look(decision(subject=f"SE-{number}"), NOON, SETTLE) for number in range(9)]
+    together = [queue.ingest(taken(f"d-{number}", looks=looks), "0") for number in range(9)]
+    answers = await asyncio.gather(*together, queue.ingest(taken("d-9"), "stale"), return_exceptions=True)
+    assert answers[:9] == ["d-0", *[None] * 8]
+    assert isinstance(answers[9], StaleRules)
+    assert await calls_of_scripts(redis) == before + 1
+    assert {one.id for one in await ledger.deliveries(0, 20)} == {f"d-{number}" for number in range(9)}
+
+
+async def test_a_delivery_that_cannot_be_stored_fails_alone_and_may_come_again(
+    queue: Queue, ledger: Ledger, redis: Redis
+) -> None:
+    await redis.set("crafty:timeline:SE-2", "no stream")
+    names = {"d-1": "SE-1", "d-2": "SE-2", "d-3": "SE-3"}
+    together = [queue.ingest(taken(name, subject=subject), "0") for name, subject in names.items()]
+    first, second, third = await asyncio.gather(*together, return_exceptions=True)
+    assert (first, type(second), third) == (None, RedisAway, None)
+    assert await ledger.delivery("d-2") is None
+    await redis.delete("crafty:timeline:SE-2")
+    assert await queue.ingest(taken("d-2", subject="SE-2"), "0") is None
+
+
 async def test_what_is_outdated_is_forgotten_and_the_rest_is_kept(queue: Queue, ledger: Ledger) -> None:
     await ledger.cache("sprints:12", b"old", 60)
     await ledger.cache("sprints:13", b"good", 60)

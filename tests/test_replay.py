@@ -69,8 +69,8 @@ async def stored(ledger: Ledger, name: str = "d-1") -> tuple[Delivery, bytes]:
 
 async def everything_of(redis: Redis) -> dict[bytes, Any]:
     """What is stored of deliveries themselves."""
-    kept: dict[bytes, Any] = {key: await redis.get(key) for key in sorted(await redis.keys("crafty:seen:*"))}
-    kept |= {key: await redis.hgetall(key) for key in sorted(await redis.keys("crafty:delivery:*"))}  # type: ignore[misc]
+    names = [*await redis.keys("crafty:seen:*"), *await redis.keys("crafty:delivery:*")]
+    kept: dict[bytes, Any] = {key: await redis.get(key) for key in sorted(names)}
     kept[b"places"] = await redis.zrange("crafty:deliveries", 0, -1, withscores=True)
     kept[b"last"] = await redis.hgetall("crafty:last-delivery")  # type: ignore[misc]
     return kept

@@ -49,7 +49,7 @@ def check(ticket: Ticket, ctx: Context) -> Verdict:
 
 
 def _settled(ticket: Ticket, ctx: Context, reason: str) -> Verdict:
-    return withdrawn(ticket, ctx, reason, signed(NAME, ticket.key, paragraph(SETTLED)))
+    return withdrawn(ticket, ctx, reason, lambda: signed(NAME, ticket.key, paragraph(SETTLED)))
 
 
 def _question(ticket: Ticket, sprint: Sprint) -> Comment:

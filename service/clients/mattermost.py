@@ -53,7 +53,10 @@ def connect(
     gate: Gate = OPEN,
     seconds: Callable[[], float] = time.monotonic,
 ) -> Mattermost:
-    """A client for the server at `url`. token: a bot's or a person's access token; seconds: a clock that only goes on."""
+    """A client for the server at `url`.
+
+    token: a bot's or a person's access token; seconds: a clock that only goes on.
+    """
     credential = Credential("CRAFTY_MATTERMOST_TOKEN", {"Authorization": f"Bearer {token}"}, (token,))
     return Mattermost(Api("Mattermost", f"{url.rstrip('/')}/api/v4", credential, sleep, MATTERMOST, gate), seconds)
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any, Final
 
 import httpx
-import msgspec
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
@@ -114,8 +113,8 @@ class Stage(Scenery):
         """The timeline's entries after the one that `since` names, oldest first, and the name of the last of them."""
         redis: Any = self.redis
         rows = await redis.xrange(f"{PREFIX}timeline", min=f"({since}")
-        entries = [msgspec.json.decode(fields[b"entry"], type=Entry) for _, fields in rows]
-        return (rows[-1][0].decode() if rows else since), entries
+        told = await Ledger(redis).told_in(rows, subject=None)
+        return (told[-1][0] if told else since), [entry for _, entry in told]
 
     async def dead_letters(self) -> list[str]:
         """The keys of the work that was given up."""

@@ -35,7 +35,10 @@ def words_of(body: Node | str | None) -> str | None:
     if body is None:
         return None
     text = _words_in(body) if isinstance(body, Node) else body.replace("\r\n", "\n")
-    return _MENTION.sub(r"[~\1]", text[:_LONGEST]).strip() or None
+    text = text[:_LONGEST]
+    if "[~" in text:  # else the pattern searches 3 KB in vain, two fifths of what reading a ticket takes
+        text = _MENTION.sub(r"[~\1]", text)
+    return text.strip() or None
 
 
 def mentions_in(words: str) -> tuple[str, ...]:

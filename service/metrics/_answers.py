@@ -10,7 +10,6 @@ from typing import Final
 
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
-from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.metrics._catalogue import SOURCES, WEBHOOK_ANSWERS, WEBHOOK_SECONDS, histogram
@@ -26,10 +25,9 @@ class Answers(Collector):
         self._fell = [0] * (len(_LIMITS) + 1)
         self._seconds = 0.0
 
-    def counted(self, route: Route) -> Route:
-        """The same route; what it answers counts from now on."""
-        route.app = self._counting(route.app)
-        return route
+    def counted(self, webhooks: ASGIApp) -> ASGIApp:
+        """The application that takes webhooks, whose answers count from now on."""
+        return self._counting(webhooks)
 
     def collect(self) -> Iterator[Metric]:
         """The metrics of all answers so far."""
@@ -49,7 +47,7 @@ class Answers(Collector):
             try:
                 await app(scope, receive, noting)
             finally:
-                self._note(scope["path_params"]["source"], status, time.perf_counter() - begun)
+                self._note(scope["path"].rpartition("/")[2], status, time.perf_counter() - begun)
 
         return counting
 

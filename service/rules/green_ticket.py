@@ -123,15 +123,14 @@ def check(ticket: Ticket, ctx: Context) -> Verdict:
     if ticket.is_subtask or ticket.kind.casefold() == "epic":
         return Verdict.passed("sub-tasks and epics need not be ready for a sprint")
     if ticket.is_done or ticket.status.casefold() in ctx.cell.statuses.finished:
-        return withdrawn(
-            ticket, ctx, f"the ticket is finished ({ticket.status})", signed(NAME, ticket.key, paragraph(FINISHED))
-        )
+        reason = f"the ticket is finished ({ticket.status})"
+        return withdrawn(ticket, ctx, reason, lambda: signed(NAME, ticket.key, paragraph(FINISHED)))
     if ctx.said and ctx.said.state == "pushed" and ticket.is_in(ctx.sprints.stretch_goals):
         return Verdict.passed("it was moved to Stretch Goals, where it may wait")
     missing = tuple(_missing(ticket))
     if not missing:
-        text = signed(NAME, ticket.key, paragraph(GREEN))
-        return passed_and_told(ticket, ctx, "it has an estimate, an assignee and a reviewer", "green", text)
+        reason = "it has an estimate, an assignee and a reviewer"
+        return passed_and_told(ticket, ctx, reason, "green", lambda: signed(NAME, ticket.key, paragraph(GREEN)))
     sprint = ctx.sprints.next
     if sprint is None or not ticket.is_in(sprint):
         return _elsewhere(ticket, ctx)
@@ -150,7 +149,7 @@ def _missing(ticket: Ticket) -> Iterator[str]:
 def _elsewhere(ticket: Ticket, ctx: Context) -> Verdict:
     if ticket.running_sprint:
         return Verdict.passed("it is not in the next sprint: its sprint runs already")
-    return withdrawn(ticket, ctx, "it is not in the next sprint", signed(NAME, ticket.key, paragraph(MOVED)))
+    return withdrawn(ticket, ctx, "it is not in the next sprint", lambda: signed(NAME, ticket.key, paragraph(MOVED)))
 
 
 def _not_ready(case: _Case) -> Verdict:

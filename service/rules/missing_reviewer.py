@@ -132,16 +132,17 @@ def check(ticket: Ticket, ctx: Context) -> Verdict:
 
 
 def _not_needed(ticket: Ticket, ctx: Context, reason: str) -> Verdict:
-    return withdrawn(ticket, ctx, reason, signed(NAME, ticket.key, paragraph(NOT_NEEDED)))
+    return withdrawn(ticket, ctx, reason, lambda: signed(NAME, ticket.key, paragraph(NOT_NEEDED)))
 
 
 def _reviewed(ticket: Ticket, ctx: Context) -> Verdict:
-    names, reason = names_of(ticket.reviewers), f"{names_of(ticket.reviewers)} can review it"
+    reviewers = ticket.reviewers
+    names = names_of(reviewers)
+    reason = f"{names} can review it"
     if ctx.said and ctx.said.state == f"{_TAKEN} {names}":
         return Verdict.passed(reason)
-    review = "reviews" if len(ticket.reviewers) == 1 else "review"
-    text = signed(NAME, ticket.key, paragraph(REVIEWED, reviewers=names, review=review))
-    return passed_and_told(ticket, ctx, reason, f"reviewed by {names}", text)
+    text = paragraph(REVIEWED, reviewers=names, review="reviews" if len(reviewers) == 1 else "review")
+    return passed_and_told(ticket, ctx, reason, f"reviewed by {names}", lambda: signed(NAME, ticket.key, text))
 
 
 def _shortcoming(ticket: Ticket, ctx: Context, window: SprintWindow) -> str | None:

@@ -224,7 +224,7 @@ def _accepts(text: str, ctx: Context) -> bool:
 
 
 def _settled(ticket: Ticket, ctx: Context, reason: str) -> Verdict:
-    return withdrawn(ticket, ctx, reason, _signed(ticket, paragraph(SETTLED)))
+    return withdrawn(ticket, ctx, reason, lambda: _signed(ticket, paragraph(SETTLED)))
 
 
 def _signed(ticket: Ticket, text: Paragraph) -> Message:
@@ -366,7 +366,7 @@ def _is_accepted(case: _Case) -> bool:
 def _accepted(case: _Case, reason: str) -> Verdict:
     if not case.ctx.is_asking:
         return Verdict.passed(reason)
-    return passed_and_told(case.ticket, case.ctx, reason, _ACCEPTED, _thanks(case))
+    return passed_and_told(case.ticket, case.ctx, reason, _ACCEPTED, lambda: _thanks(case))
 
 
 def _thanks(case: _Case) -> Message:

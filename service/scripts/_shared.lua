@@ -15,11 +15,12 @@ local function ring()
   redis.call('LTRIM', P .. 'doorbell', 0, 63)
 end
 
+-- A line of the subject's timeline, packed; the timeline of all says where it stands.
 local function remember(subject, entry)
   local own = P .. 'timeline:' .. subject
-  redis.call('XADD', own, 'MAXLEN', '~', 500, '*', 'entry', entry)
+  local id = redis.call('XADD', own, 'MAXLEN', '~', 500, '*', 'entry', entry)
   redis.call('EXPIRE', own, 120 * DAY)
-  redis.call('XADD', P .. 'timeline', 'MAXLEN', '~', 50000, '*', 'entry', entry)
+  redis.call('XADD', P .. 'timeline', 'MAXLEN', '~', 50000, '*', 'subject', subject, 'id', id)
 end
 
 -- How often something happened, by the hour.

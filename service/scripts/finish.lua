@@ -1,12 +1,12 @@
 -- Ends one piece of work: what it decided, what it did and what it wants next are stored together, or not at all.
--- ARGV: the call as JSON. Returns 1, or 0 where the lease had passed to somebody else, who will do it instead.
+-- ARGV: the call as JSON; a line for the timeline of each of call.told, packed. Returns 1, or 0 where the lease had passed to somebody else, who will do it instead.
 
 local call = cjson.decode(ARGV[1])
 local key = P .. 'work:' .. call.key
 local record = redis.call('HMGET', key, 'token', 'generation', 'started', 'next', 'rule', 'subject', 'is_retry')
 if record[1] ~= call.token then return 0 end
 
-for _, entry in ipairs(call.entries) do remember(entry[1], entry[2]) end
+for number, subject in ipairs(call.told) do remember(subject, ARGV[number + 1]) end
 for _, wish in ipairs(call.wishes) do want(wish, call.now) end
 note(call.notes)
 count(call.counts, call.now)

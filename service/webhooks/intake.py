@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Final
@@ -37,7 +36,7 @@ _KEPT_HEADERS: Final = ("content-type", "user-agent", "x-atlassian-webhook-", "x
 _NOT_KEPT: Final = ("signature", "token")
 _RELOADS: Final = 5
 MOST_KEPT_BYTES: Final = 1024 * 1024
-"""A packed body that is larger is not kept, so that the delivery can't be replayed."""
+"""A body that is larger is not kept, so that the delivery can't be replayed."""
 MOST_TOLD_BYTES: Final = 512 * 1024
 FAILED_ON: Final = "Crafty failed on it"
 """How the note begins of a delivery that is kept for a version of Crafty which is mended."""
@@ -81,7 +80,7 @@ class Intake:
     async def replay(self, delivery: Delivery, body: bytes) -> Answer:
         """Decides once more, now and by the rules as they are, on a stored delivery; looks follow as for any other.
 
-        body: packed, as the ledger has it. Nothing of what is stored of the delivery changes: the decisions stand in
+        Nothing of what is stored of the delivery changes: the decisions stand in
         the timeline under the stage "replay". Raises Rejected where nothing of it was kept or it can't be read any
         more, or RedisAway.
         """
@@ -89,7 +88,7 @@ class Intake:
             raise Rejected(
                 410, "nothing of this delivery was kept, because no rule was concerned with it or it was too large"
             )
-        return await self._by_standing_rules(lambda: self._store_again(delivery, unpacked(body)))
+        return await self._by_standing_rules(lambda: self._store_again(delivery, body))
 
     async def _by_standing_rules(self, store: Callable[[], Awaitable[Answer]]) -> Answer:
         """What is stored was decided by the rules as they stand at that moment."""
@@ -190,25 +189,15 @@ def decided(event: Event | Ignored, *, team: Team, site: Site, book: Rulebook, n
 
 
 def _body_to_keep(event: Event | Ignored, body: bytes) -> bytes:
-    """Packed; nothing of what no rule is concerned with, and of what would take too much room."""
-    kept = packed(body) if isinstance(event, Event | Unread) else b""
-    return kept if len(kept) <= MOST_KEPT_BYTES else b""
+    """Nothing of what no rule is concerned with, and of what would take too much room."""
+    is_kept = isinstance(event, Event | Unread) and len(body) <= MOST_KEPT_BYTES
+    return body if is_kept else b""
 
 
 def _check_size(taken: Taken) -> None:
     """Raises Rejected where the decisions and notes that follow from a delivery are larger than any real ones."""
     if len(msgspec.json.encode(msgspec.structs.replace(taken, body=b""))) > MOST_TOLD_BYTES:
         raise Rejected(413, "what it tells of takes more room than Crafty gives to one delivery")
-
-
-def packed(body: bytes) -> bytes:
-    """A body as it is stored."""
-    return zlib.compress(body, level=1)
-
-
-def unpacked(body: bytes) -> bytes:
-    """A stored body as it was sent."""
-    return zlib.decompress(body)
 
 
 def _noted(event: Event | Ignored) -> Contributed | None:

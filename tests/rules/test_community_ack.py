@@ -356,7 +356,7 @@ def test_the_internal_ticket() -> None:
 )
 def test_labels_are_what_jira_takes(labels: list[str], is_taken: bool) -> None:
     with nullcontext() if is_taken else pytest.raises(ValidationError, match=r"labels\.0"):
-        RULE.params(labels=labels)
+        RULE.params.model_validate({"labels": labels}, strict=False)
 
 
 def test_the_internal_ticket_as_a_cell_wants_it() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Final
@@ -77,11 +76,11 @@ async def deliveries(office: OfficeHere, cursor: Cursor = None, limit: Limit = 5
 )
 async def delivery(delivery_id: DeliveryId, office: OfficeHere) -> WholeDelivery:
     """What came, and what every rule decided on it; 410 for one that is too old to be kept."""
-    found, packed = await _stored(delivery_id, office)
+    found, body = await _stored(delivery_id, office)
     entries = await office.ledger.entries(found.subject, "+", _ENTRIES) if found.subject else []
     return WholeDelivery(
         **_shown(found),
-        body=msgspec.json.decode(zlib.decompress(packed)) if packed else None,
+        body=msgspec.json.decode(body) if body else None,
         decisions=[decided(one, it) for _, one in entries if one.delivery == found.id for it in one.decisions],
     )
 
@@ -103,15 +102,15 @@ async def replay(delivery_id: DeliveryId, office: OfficeHere, visitor: VisitorHe
 
     422 where it can't be read any more, 410 where its body was not kept.
     """
-    found, packed = await _stored(delivery_id, office)
-    answer = await office.intake.replay(found, packed)
+    found, body = await _stored(delivery_id, office)
+    answer = await office.intake.replay(found, body)
     told = [] if answer.decisions is msgspec.UNSET else answer.decisions
     await office.steering.note(f"replay delivery {delivery_id}", visitor.actor, after=told)
     return Replayed(delivery=delivery_id, decisions=told)
 
 
 async def _stored(delivery_id: str, office: Office) -> tuple[Delivery, bytes]:
-    """The delivery and its packed body; raises GoneError for one that never came, ForgottenError for an old one."""
+    """The delivery and its body; raises GoneError for one that never came, ForgottenError for an old one."""
     found = await office.ledger.delivery(delivery_id)
     if found:
         return found

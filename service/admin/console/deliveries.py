@@ -11,7 +11,6 @@ from service.admin.console.desk import Done, Page, Refusal, Visit
 from service.admin.office import Office
 from service.ledger import Delivery, Entry
 from service.steering import GoneError
-from service.webhooks.intake import unpacked
 
 PAGE: Final = 50
 _LONGEST_BODY: Final = 200_000
@@ -27,16 +26,16 @@ async def deliveries(office: Office, visit: Visit) -> Page:
 
 async def delivery(office: Office, visit: Visit) -> Page:
     """One delivery: what it was about, what was decided on it, and its body."""
-    found, packed = await _stored(office, visit.path["id"])
+    found, body = await _stored(office, visit.path["id"])
     entries = await office.ledger.timeline(found.subject, 500) if found.subject else []
-    values = {"delivery": found, "body": _text(packed), "decisions": _decisions(entries, found)}
+    values = {"delivery": found, "body": _text(body), "decisions": _decisions(entries, found)}
     return Page("delivery.html", f"Delivery {found.id}", values)
 
 
 async def replay(office: Office, visit: Visit) -> Done:
     """Has the rules decide once more on a delivery; what they did before is not done twice."""
-    found, packed = await _stored(office, visit.path["id"])
-    answer = await office.intake.replay(found, packed)
+    found, body = await _stored(office, visit.path["id"])
+    answer = await office.intake.replay(found, body)
     await office.steering.note(f"replay delivery {found.id}", visit.visitor.actor)
     words = ", ".join(f"{one['rule']}: {one['outcome']}" for one in answer.decisions or ()) or "no rule is concerned"
     return Done(f"/console/deliveries/{quote(found.id)}", f"The rules have looked once more ({words}).")
@@ -62,11 +61,10 @@ def _decisions(entries: list[Entry], delivery: Delivery) -> list[Entry]:
     return [entry for entry in entries if entry.delivery == delivery.id and entry.decisions]
 
 
-def _text(packed: bytes) -> str:
+def _text(body: bytes) -> str:
     """The body as people read it, cut where it is overlong; "" where it was not kept."""
-    if not packed:
+    if not body:
         return ""
-    body = unpacked(packed)
     try:
         text = json.dumps(json.loads(body), indent=2, ensure_ascii=False)
     except ValueError:
