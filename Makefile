@@ -36,7 +36,7 @@ lint: setup ## Formatter check, linter, strict type check, walls
 format: setup ## Format the code and mend what the linter can
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
 
-bench: setup ## Measure ingest and pick-up against bare baselines (ARGS=--short for a quick look, --backtest, --calls)
+bench: setup ## Measure speed, memory and storage beside baselines (ARGS=--short for a quick look, --backtest, --calls)
 	@$(BIN)/python -m bench $(ARGS)
 
 screenshots: setup ## Play the demo's story and take the pictures of docs/console.md (needs Chromium)

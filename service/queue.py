@@ -267,7 +267,7 @@ class Queue:
         return rest[0].decode() if answer == b"duplicate" else None
 
     async def _store(self, calls: Sequence[tuple[bytes, ...]]) -> list[list[bytes]]:
-        """Deliveries that come together are stored by one call, which has an answer for each: half the time of one each."""
+        """Deliveries that come together are stored by one call, in half the time; each has its own answer."""
         async with redis_or_away():
             answers: list[list[bytes]] = await self._ingest(args=list(chain.from_iterable(calls)))
         return answers
