@@ -56,7 +56,7 @@ audit: setup ## Ask the PyPI advisory database about every pinned dependency; fa
 format: setup ## Format the code and mend what the linter can
 	@$(BIN)/ruff check --fix --quiet . ; $(BIN)/ruff format --quiet .
 
-bench: setup ## Measure ingest and pick-up against bare baselines (ARGS=--short for a quick look, --backtest, --calls)
+bench: setup ## Measure speed, memory and storage beside baselines (ARGS=--short for a quick look, --backtest, --calls)
 	@$(BIN)/python -m bench $(ARGS)
 
 chaos: setup ## Kill processes at random moments, count what was lost or done twice (ARGS=--short, "--seed 3 --json")

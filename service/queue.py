@@ -271,7 +271,7 @@ class Queue:
         return rest[0].decode() if answer == b"duplicate" else None
 
     async def _store(self, calls: Sequence[tuple[bytes, ...]]) -> list[list[bytes]]:
-        """Deliveries that come together are stored by one call, which answers each: half the time of one call each."""
+        """Deliveries that come together are stored by one call, in half the time; each has its own answer."""
         async with redis_or_away():
             answers: list[list[bytes]] = await self._ingest(args=list(chain.from_iterable(calls)))
         return answers
