@@ -250,6 +250,7 @@ class Queue:
         self.clock = clock
         self._ingest = redis.register_script(script("ingest"))
         self._release = redis.register_script(script("release"))
+        self._take = redis.register_script(script("take"))
         self._claim = redis.register_script(script("claim"))
         self._finish = redis.register_script(script("finish"))
         self._want = redis.register_script(script("want"))
@@ -300,6 +301,13 @@ class Queue:
         """Waits for the doorbell, `within` seconds at most."""
         async with redis_or_away():
             await self._redis.blpop([f"{PREFIX}doorbell"], timeout=within)
+
+    async def take(self, jobs: Sequence[bytes]) -> list[tuple[str, str]]:
+        """The keys and tokens of those of arq's jobs that nobody else has taken; in one call, where arq makes five."""
+        async with redis_or_away():
+            won: list[bytes] = await self._take(args=[ARQ_QUEUE, *jobs]) if jobs else []
+        leases = (job.decode().rpartition("@") for job in won)
+        return [(key, token) for key, _, token in leases]
 
     async def claim(self, key: str, token: str) -> Work | None:
         """The record, whose lease counts from now; None if its lease was taken up before, or has passed on."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final, Protocol
@@ -42,10 +41,6 @@ from service.telemetry import queue_of
 log = structlog.get_logger()
 
 MAX_JOBS: Final = 10
-MOST_IN_QUEUE: Final = 10_000
-"""More than arq's queue holds. arq reads only its first hundred otherwise, and what died with other workers stays there
-for two minutes: a few crashes in a row would keep every worker from what is due.
-"""
 JOB_SECONDS: Final = 115
 TURN_SECONDS: Final = 1.0
 STOP_SECONDS: Final = 30.0
@@ -69,7 +64,7 @@ class Worker(ArqWorker):
 
         async def work(ctx: dict[Any, Any], *lease: Any, **_: Any) -> None:  # noqa: ARG001 - arq's signature
             key, token = lease
-            await jobs.work(key, str(token))
+            await self._work(key, str(token))
 
         redis = ArqRedis(pool, job_serializer=_encode, job_deserializer=json.loads, default_queue_name=ARQ_QUEUE)
         super().__init__(
@@ -77,7 +72,6 @@ class Worker(ArqWorker):
             redis_pool=redis,
             queue_name=ARQ_QUEUE,
             max_jobs=MAX_JOBS,
-            queue_read_limit=MOST_IN_QUEUE,
             keep_result=0,
             handle_signals=False,
             job_serializer=_encode,
@@ -85,17 +79,33 @@ class Worker(ArqWorker):
             health_check_interval=10,
             log_results=False,
         )
-        self.sem: Any = asyncio.Semaphore(sys.maxsize)
         self._queue = queue
+        self._jobs = jobs
         self._clock = clock
         self._clients = clients
         self._stopping = asyncio.Event()
 
+    async def start_jobs(self, job_ids: list[bytes]) -> None:
+        """Takes as many as there is room for.
+
+        What arq keeps of a job, its tries and whether it is in progress, stands on our own records: a worker does six
+        times as many jobs without it.
+        """
+        for key, token in await self._queue.take(job_ids[: self.max_jobs - self.job_counter]):
+            self.tasks[f"{key}@{token}"] = asyncio.create_task(self._work(key, token))
+
+    async def _work(self, key: str, token: str) -> None:
+        """Whatever ends it here, the lease brings it back."""
+        try:
+            async with asyncio.timeout(JOB_SECONDS):
+                await self._jobs.work(key, token)
+        except Exception as fault:
+            is_known = isinstance(fault, RedisAway | TimeoutError)
+            log.warning("work.lost", work=key, reason=f"{fault}" or type(fault).__name__, exc_info=not is_known)
+
     @property
     def job_counter(self) -> int:
-        """How many jobs run now: counted, because arq's own count and its semaphore lose a slot whenever Redis goes
-        away while a job is being started.
-        """
+        """How many jobs run now."""
         return sum(not task.done() for task in self.tasks.values())
 
     @job_counter.setter

