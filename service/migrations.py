@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import structlog
 from redis.asyncio import Redis
+from redis.exceptions import ResponseError
 from tenacity import retry, retry_if_exception_type, wait_random_exponential
 
 from service.errors import RedisAway
@@ -74,13 +75,21 @@ async def _pack_deliveries(redis: Any) -> None:
 
 
 async def _pack(pipe: Any, key: bytes) -> None:
-    """Called by redis-py again where the key is changed in between; another process may have packed it."""
-    is_old = await pipe.type(key) == b"hash"
-    fields, left_ms = (await pipe.hgetall(key) if is_old else {}), await pipe.pttl(key)
+    """Called by redis-py again where the key is changed in between."""
+    fields, left_ms = await _fields(pipe, key), await pipe.pttl(key)
     pipe.multi()
     if fields:
         body = fields.get(b"body", b"")
         pipe.delete(key).set(key, joined(fields[b"record"], zlib.decompress(body) if body else b""), px=left_ms)
+
+
+async def _fields(pipe: Any, key: bytes) -> dict[bytes, bytes]:
+    """None where another process has packed it meanwhile."""
+    try:
+        fields: dict[bytes, bytes] = await pipe.hgetall(key)
+    except ResponseError:
+        return {}
+    return fields
 
 
 async def _to_first_format(redis: Redis) -> None:

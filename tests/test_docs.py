@@ -91,7 +91,8 @@ def test_every_link_of_the_readme_leads_somewhere(link: str) -> None:
 
 
 def test_every_dependency_has_its_reason_in_a_decision_record() -> None:
-    wanted = [*PROJECT["project"]["dependencies"], *PROJECT["dependency-groups"]["dev"]]
+    groups = PROJECT["dependency-groups"]
+    wanted = [*PROJECT["project"]["dependencies"], *groups["dev"], *groups["docs"]]
     names = {re.split(r"[<>=\[;]", line)[0].strip() for line in wanted}
     record = (ROOT / "docs" / "decisions" / "0005-libraries.md").read_text()
     assert {name for name in names if not re.search(rf"\b{re.escape(name)}\b", record)} == set()
@@ -104,7 +105,7 @@ def test_the_rows_of_the_house_stand_in_their_decision_record_as_the_linter_hold
     assert told == [row.replace(" | ", ", ") for row in rows["layers"]]
 
 
-@pytest.mark.parametrize("path", ["requirements.lock", "requirements-dev.lock"])
+@pytest.mark.parametrize("path", ["requirements.lock", "requirements-dev.lock", "requirements-docs.lock"])
 def test_the_lock_files_pin_hashes_and_name_no_index(path: str) -> None:
     text = (ROOT / path).read_text()
     pinned = re.findall(r"^[a-z0-9._-]+==\S+.*$", text, re.MULTILINE)

@@ -39,8 +39,8 @@ AFTER: Final = 30
 """How many deliveries are accepted before the first server is killed, and how many more after the failover."""
 
 QUICK: Final = {"info-period": 100, "ask-period": 100, "publish-period": 100, "tilt-trigger": 60_000}
-"""How often a Sentinel looks, in milliseconds: a tenth of what is usual or less, so that nobody waits. A pause of its own
-does not make it careful: on a busy machine it says nothing."""
+"""How often a Sentinel looks, in milliseconds: a tenth of what is usual, so that nobody waits. A pause of its own does
+not make it careful: on a busy machine it says nothing."""
 
 
 class Server:
