@@ -20,8 +20,6 @@ from service.ledger import Delivery, Ledger, Site
 from service.queue import Queue, Taken
 
 DELIVERIES = 10_000
-MOST_SECONDS = 30.0
-MOST_MEGABYTES = 300.0
 CHANGE = "green-ticket.reminder_lead=96h"
 
 

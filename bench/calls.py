@@ -17,8 +17,6 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service.demo.stage import Scenery, Stage, stage
 
-MOST_CALLS = 60
-
 WEBHOOKS = 1000
 SEED = 5
 

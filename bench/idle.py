@@ -22,7 +22,7 @@ async def measure(socket: Path, seconds: float) -> dict[str, float]:
     queue = Queue(redis, utc_now)
     trivial = Trivial(queue, 1)
     worker = Worker(pool, queue, cast("Jobs", trivial), utc_now, ())
-    await queue.want(look_again("bench", "SE-1", utc_now()))
+    await queue.want(look_again("idle", "SE-1", utc_now()))
     running = asyncio.create_task(worker.main())
     await trivial.ended.wait()
     await asyncio.sleep(1)
@@ -32,7 +32,7 @@ async def measure(socket: Path, seconds: float) -> dict[str, float]:
     asked = await _commands(redis) - commands - 1
     worker.stop()
     await running
-    return {"commands a second, idle": asked / seconds, "CPU %, idle": 100 * busy / seconds}
+    return {"idle: commands a second": asked / seconds, "idle: % of a core": 100 * busy / seconds}
 
 
 async def _commands(redis: Any) -> int:

@@ -34,8 +34,6 @@ from service.settings import Settings
 from service.sweeps import Sweeper, Swept
 
 TICKETS = 10_000
-MOST_SEARCHES = 110
-MOST_MEGABYTES = 50.0
 
 TOKEN = "bench"
 PEOPLE = ("ann", "bob", "cy", "dee")

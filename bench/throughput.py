@@ -9,6 +9,8 @@ from arq import Worker as ArqWorker
 from arq import create_pool, func
 from arq.connections import RedisSettings
 from redis.asyncio import Redis
+from saq import Worker as SaqWorker
+from saq.queue.redis import RedisQueue
 
 from service import store
 from service.clock import utc_now
@@ -37,12 +39,23 @@ class Trivial:
             self.ended.set()
 
 
+async def measure(socket: Path, jobs: int) -> dict[str, float]:
+    """Jobs a second of each, one after the other, and their ratios."""
+    own = await crafty(socket, jobs)
+    arq, other = await arq_defaults(socket, jobs // 2), await saq_defaults(socket, jobs)
+    return {
+        "worker: jobs a second": own,
+        "worker / arq's defaults": own / arq,
+        "worker / SAQ": own / other,
+    }
+
+
 async def crafty(socket: Path, jobs: int) -> float:
     """Jobs a second."""
     pool = store.connect(f"unix://{socket}")
     queue = Queue(Redis(connection_pool=pool), utc_now)
     trivial = Trivial(queue, jobs)
-    await queue.want(*(look_again("bench", f"SE-{number}", utc_now()) for number in range(jobs)))
+    await queue.want(*(look_again("throughput", f"SE-{number}", utc_now()) for number in range(jobs)))
     worker = Worker(pool, queue, cast("Jobs", trivial), utc_now, ())
     started = time.perf_counter()
     running = asyncio.create_task(worker.main())
@@ -75,4 +88,29 @@ async def arq_defaults(socket: Path, jobs: int) -> float:
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     await pool.aclose()
+    return jobs / seconds
+
+
+async def saq_defaults(socket: Path, jobs: int) -> float:
+    """The same with SAQ."""
+    left, ended = jobs, asyncio.Event()
+
+    async def work(_: Any) -> None:
+        nonlocal left
+        left -= 1
+        if not left:
+            ended.set()
+
+    queue = RedisQueue(Redis(unix_socket_path=str(socket), db=2))
+    for _ in range(jobs):
+        await queue.enqueue("work")
+    worker = SaqWorker(queue, functions=[("work", work)])
+    started = time.perf_counter()
+    running = asyncio.create_task(worker.start())
+    await ended.wait()
+    seconds = time.perf_counter() - started
+    await worker.stop()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    await queue.disconnect()
     return jobs / seconds

@@ -1,12 +1,13 @@
 """The whole way of a delivery through the service, from its bytes to what would be stored; no socket and no Redis."""
 
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from hmac import HMAC
-from typing import Any, TypeVar, cast
+from typing import cast
 
 import msgspec
+import uvloop
 from pydantic import SecretStr
 from redis.asyncio import Redis
 
@@ -14,7 +15,8 @@ from service.contributions import Note
 from service.current import Current
 from service.errors import Rejected
 from service.jira_shapes import FieldMap
-from service.ledger import Delivery, Entry, Ledger, Site
+from service.ledger import Delivery, Entry, Ledger, Site, halves
+from service.packing import unpacked
 from service.queue import Queue
 from service.settings import Settings
 from service.texts import Message, to_adf, to_discourse, to_mattermost, to_plain, to_wiki
@@ -37,7 +39,6 @@ community_liaison = "sam"
 """
 _SIGNED = {"discourse": "x-discourse-event-signature", "github": "x-hub-signature-256"}
 _RENDERERS = (to_adf, to_wiki, to_mattermost, to_discourse, to_plain)
-T = TypeVar("T")
 
 
 class Broken(Exception):
@@ -52,6 +53,7 @@ class Door:
         current = Current(Ledger(shelf), builders.book(_TEAM))
         current.site = Site(fields=FieldMap(**FIELDS), jira_bot=("acc-bot",), discourse_bot="crafty")
         self._source = source
+        self._loop = uvloop.new_event_loop()
         self._intake = Intake(_settings(), builders.team(_TEAM), current, Queue(shelf, lambda: NOW))
 
     def knock(self, headers: Mapping[str, str], body: bytes) -> int:
@@ -61,7 +63,7 @@ class Door:
             proof = {_SIGNED[self._source]: f"sha256={HMAC(SECRET.encode(), body, sha256).hexdigest()}"}
         posted = Posted(headers={**headers, **proof}, token=SECRET, body=body, received=NOW)
         try:
-            answer = result_of(self._intake.take(self._source, posted))
+            answer = self._loop.run_until_complete(self._intake.take(self._source, posted))
         except Rejected as rejected:
             if rejected.status not in {400, 413, 422}:
                 raise Broken(f"answered {rejected.status}: {rejected.detail}") from rejected
@@ -70,6 +72,10 @@ class Door:
         msgspec.json.encode(answer)
         return 202
 
+    def close(self) -> None:
+        """Ends its event loop."""
+        self._loop.close()
+
 
 class _Shelf:
     """Stands in for Redis: stores nothing, after all that it is given was read back as it will be."""
@@ -77,17 +83,27 @@ class _Shelf:
     def register_script(self, _: str) -> "_Shelf":
         return self
 
-    async def __call__(self, args: Sequence[bytes]) -> list[bytes]:
-        call = msgspec.json.decode(args[0])
-        note = msgspec.json.decode(call["record"], type=Delivery).note or ""
-        if note.startswith(FAILED_ON):
-            raise Broken(note)
-        for _, name, note in call["notes"]:
-            if name != "place":
-                msgspec.json.decode(note, type=Note)
-        for _, entry in call["entries"]:
-            check_entry(msgspec.json.decode(entry, type=Entry))
-        return [b"stored"]
+    async def __call__(self, args: Sequence[bytes]) -> list[list[bytes]]:
+        """args: for each delivery the call, all of it, and its line in the timeline."""
+        for call, whole, line in _in_threes(args):
+            check_delivery(msgspec.json.decode(halves(whole)[0], type=Delivery))
+            for _, name, note in msgspec.msgpack.decode(call)["notes"]:
+                if name != "place":
+                    msgspec.json.decode(note, type=Note)
+            if line:
+                check_entry(msgspec.json.decode(unpacked(line), type=Entry))
+        return [[b"stored"]] * (len(args) // 3)
+
+
+def _in_threes(args: Sequence[bytes]) -> Iterator[tuple[bytes, bytes, bytes]]:
+    """The three values of each delivery."""
+    return zip(args[::3], args[1::3], args[2::3], strict=True)
+
+
+def check_delivery(delivery: Delivery) -> None:
+    """Crafty did not fail on it."""
+    if delivery.note and delivery.note.startswith(FAILED_ON):
+        raise Broken(delivery.note)
 
 
 def check_entry(entry: Entry) -> None:
@@ -112,13 +128,3 @@ def _settings() -> Settings:
         github_webhook_secret=secret,
         gitlab_webhook_secret=secret,
     )
-
-
-def result_of(work: Coroutine[Any, Any, T]) -> T:
-    """What it returns, when nothing in it really waits."""
-    try:
-        work.send(None)
-    except StopIteration as done:
-        return cast("T", done.value)
-    work.close()
-    raise Broken("the way of a delivery waits for something")

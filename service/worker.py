@@ -42,7 +42,7 @@ log = structlog.get_logger()
 
 MAX_JOBS: Final = 10
 JOB_SECONDS: Final = 115
-TURN_SECONDS: Final = 1.0
+TURN_SECONDS: Final = 2.0
 STOP_SECONDS: Final = 30.0
 AWAY_SECONDS: Final = 0.5
 

@@ -3,8 +3,8 @@
 `make fuzz` runs the same deliveries for as long as one likes. What it found has a test at the end.
 """
 
-import asyncio
 import re
+from collections.abc import Iterator
 from contextlib import suppress
 from datetime import timedelta
 from functools import cache
@@ -17,16 +17,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from fuzz.door import NOW, Broken, Door, check_entry, result_of
+from fuzz.door import NOW, Broken, Door, check_delivery, check_entry
 from fuzz.mutations import Mutator
 from fuzz.seeds import SOURCES, Sent, seeds
 from service.commands import LONGEST_TEXT, commands_in
 from service.engine import Decision
 from service.facts import Person
 from service.jira_shapes import RawField, discover, instant_from, sprint_from_text, text_from
-from service.ledger import Entry
+from service.ledger import Delivery, Entry
 from service.texts import Link, Mention, Message, Paragraph, Text, to_adf, to_discourse, to_mattermost, to_wiki
 from service.values import Holiday, WorkingTime, Zone, parse_duration
+from service.webhooks.intake import FAILED_ON
 from tests.test_texts import NASTY, kinds_of, mentioned, tokens_of
 from tests.webhooks import payloads
 
@@ -38,6 +39,13 @@ ANYTHING = st.recursive(
 EVERY_SOURCE = pytest.mark.parametrize("source", SOURCES)
 
 door = cache(Door)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _closed_doors() -> Iterator[None]:
+    yield
+    for source in SOURCES:
+        door(source).close()
 
 
 @cache
@@ -113,8 +121,10 @@ def test_the_fuzzer_notices_a_rule_that_fails(decision: dict[str, Any], is_broke
     assert raises_broken(lambda: check_entry(entry)) is is_broken
 
 
-def test_the_fuzzer_notices_what_waits() -> None:
-    assert raises_broken(lambda: result_of(asyncio.sleep(0)))
+def test_the_fuzzer_notices_what_crafty_failed_on() -> None:
+    delivery = Delivery(id="d", source="jira", event="", subject=None, received=NOW)
+    failed = msgspec.structs.replace(delivery, note=f"{FAILED_ON} (KeyError)")
+    assert [raises_broken(lambda one=one: check_delivery(one)) for one in (delivery, failed)] == [False, True]
 
 
 def raises_broken(deed: Any) -> bool:
@@ -226,6 +236,11 @@ def quotes() -> dict[str, Any]:
         pytest.param("jira", payloads.issue_updated(payloads.issue_fields(description=large("[~"))), id="mentions"),
         pytest.param(
             "jira", payloads.issue_updated(payloads.issue_fields(description=quotes())), id="quotes in quotes"
+        ),
+        pytest.param(
+            "jira",
+            payloads.issue_updated(payloads.issue_fields(customfield_10020=[large("[id=1,") * 4])),
+            id="a sprint's keys",
         ),
         pytest.param("github", payloads.pull_request(title=large("\ue000")), id="a title of invisible signs"),
         pytest.param("github", payloads.pull_request(html_url="http://x/" + large('"')), id="an address of quotes"),

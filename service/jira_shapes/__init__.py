@@ -24,6 +24,7 @@ _KEY: Final = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}-[0-9]{1,12}")
 _NUMBER: Final = re.compile(r"[0-9]{1,18}")
 _SECONDS_AN_HOUR: Final = 3600
 _GREENHOPPER: Final = re.compile(r"(?:^|[\[,])(id|rapidViewId|state|name|startDate|endDate|sequence|goal|\w+Date)=")
+_LONGEST_SPRINT: Final = 10_000
 _GH: Final = "com.pyxis.greenhopper.jira:"
 
 
@@ -234,6 +235,7 @@ def sprint_from_text(text: str) -> Sprint | None:
 
     Names may hold commas and brackets and the keys' order varies, so a value ends where the next known key begins.
     """
+    text = text[:_LONGEST_SPRINT]
     marks = list(_GREENHOPPER.finditer(text))
     ends = [mark.start() for mark in marks[1:]] + [len(text) - 1]
     values = {mark[1]: text[mark.end() : end] for mark, end in zip(marks, ends, strict=False)}
