@@ -146,8 +146,13 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     missed: Mapping[str, bool] = {}
 
 
-def look_again(rule: str, subject: str, at: datetime) -> Wish:
-    """A look at that instant."""
+def look_again(rule: str, subject: str, now: datetime) -> Wish:
+    """A look at once."""
+    return Wish(key=look_key(rule, subject), kind="look", rule=rule, subject=subject, due=_ms(now))
+
+
+def look_then(rule: str, subject: str, at: datetime) -> Wish:
+    """A look at the moment that the rule waits for."""
     return Wish(key=look_key(rule, subject), kind="look", rule=rule, subject=subject, due=_due(at))
 
 

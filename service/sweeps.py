@@ -21,7 +21,7 @@ from service.facts import Cell, Sprint, Sprints, Team, Ticket
 from service.gather import Gatherer, JiraReader, Readers
 from service.jira_shapes import jql_list
 from service.ledger import Contributed, Ledger
-from service.queue import Wish, look, look_again, next_look
+from service.queue import Wish, look, look_again, look_then, next_look
 from service.situation import Situation, Subject
 
 log = structlog.get_logger()
@@ -295,7 +295,7 @@ def _look(decision: Decision, subject: Subject, now: datetime, settle: timedelta
     """At the moment that the rule waits for, else once people had time to finish editing."""
     again = next_look(decision.actions) if decision.outcome == "wait" else None
     if again:
-        return look_again(decision.rule, decision.subject, again)
+        return look_then(decision.rule, decision.subject, again)
     return look(decision, _last_edit(subject, now, settle), settle)
 
 

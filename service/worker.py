@@ -152,7 +152,17 @@ class Worker(ArqWorker):
         if self.job_counter == self.max_jobs:
             await asyncio.wait(self.tasks.values(), timeout=TURN_SECONDS, return_when=asyncio.FIRST_COMPLETED)
         elif released == 0:
-            await self._queue.ring(self._patience(following))
+            await self._rest(self._patience(following))
+
+    async def _rest(self, seconds: float) -> None:
+        """Until the doorbell rings, that long at most, or until it is time to stop."""
+        bell, stop = asyncio.create_task(self._queue.ring(seconds)), asyncio.create_task(self._stopping.wait())
+        _, waiting = await asyncio.wait({bell, stop}, return_when=asyncio.FIRST_COMPLETED)
+        for one in waiting:
+            one.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+        if bell not in waiting:
+            bell.result()
 
     def _patience(self, following: datetime | None) -> float:
         """Seconds to wait for the doorbell: until the next record is due, and never so long that a lease is missed."""

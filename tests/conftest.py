@@ -5,8 +5,10 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
+import structlog
 from hypothesis import settings
 from redis import Redis as SyncRedis
 from redis.asyncio import Redis
@@ -34,6 +36,19 @@ class SetClock:
         """Moves on by a timedelta's arguments."""
         self.now += timedelta(**span)
         return self.now
+
+
+@pytest.fixture(autouse=True, scope="session")
+def loggers_follow_every_configuration() -> Iterator[None]:
+    """A logger that one test made keeps to that test's settings otherwise."""
+    configure = structlog.configure
+
+    def without_cache(**settings: Any) -> None:
+        configure(**{**settings, "cache_logger_on_first_use": False})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(structlog, "configure", without_cache)
+        yield
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The whole service: `crafty up` as a process beside a stand-in Jira, and the demo's story, on both kinds of Jira."""
+"""The whole service: `crafty up` as a process beside a stand-in of either kind of Jira. .ci/run plays the demo's story."""
 
 import asyncio
 import os
@@ -17,8 +17,6 @@ from service.demo._jira_site import Flavour, JiraComment
 from service.demo._sender import Delivery, WebhookSender, WebhookTarget
 from service.demo.jira import JiraStandIn
 from service.demo.server import serve
-from service.demo.story import tell
-from service.demo.story.expected import EXPECTED
 from tests.builders import CONFIG
 
 SECRET = "end-to-end"
@@ -147,12 +145,3 @@ async def test_what_was_accepted_survives_a_kill_of_everything(tmp_path: Path) -
     async with crafty_up(tmp_path, "cloud") as running, httpx.AsyncClient() as client:
         answer = await client.post(f"{running.url}/webhooks/jira", content=body, headers=headers)
         assert (answer.status_code, answer.json()["duplicate"]) == (200, True)
-
-
-async def test_the_demos_story_shows_all_that_is_expected(capsys: pytest.CaptureFixture[str]) -> None:
-    """On Data Center; .ci/run plays it on Jira Cloud too."""
-    missed = await tell(once=True, flavour="datacenter")
-    shown = capsys.readouterr().out
-    assert missed == 0, shown
-    assert shown.count("✔") == len(EXPECTED)
-    assert f"{len(EXPECTED)} checks, 0 missed" in shown

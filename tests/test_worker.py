@@ -26,7 +26,7 @@ from service.ledger import Ledger
 from service.queue import ARQ_QUEUE, Queue, Result, Work, look_again
 from service.rounds import EVERYTHING, REGISTRATION
 from service.settings import Settings
-from service.worker import MAX_JOBS, Worker, worker_from
+from service.worker import MAX_JOBS, TURN_SECONDS, Worker, worker_from
 from tests.builders import book, config, team
 
 RULE = "testing"
@@ -196,6 +196,13 @@ async def test_a_job_that_raises_does_not_end_the_worker(redis: Redis, redis_url
         await want(redis, "SE-1")
         await jobs.until(lambda so_far: so_far.done == ["SE-1"])
     assert [subject for subject, _ in jobs.started] == ["SE-0", "SE-1"]
+
+
+async def test_an_idle_worker_stops_at_once(redis: Redis, redis_url: str) -> None:
+    async with working(redis_url):
+        await idle(redis)
+        asked = time.perf_counter()
+    assert time.perf_counter() - asked < TURN_SECONDS / 4
 
 
 async def test_a_stopped_worker_finishes_what_runs_and_takes_up_nothing_new(redis: Redis, redis_url: str) -> None:

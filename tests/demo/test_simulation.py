@@ -17,7 +17,7 @@ from service.demo.simulation.promises import broken, late_offers
 
 TEAM = cast()
 SEED = 7
-FEW = 10
+FEW = 6
 EVENING = datetime(2026, 11, 16, 19, tzinfo=UTC)
 TUESDAY = datetime(2026, 11, 10, 14, tzinfo=UTC)
 
