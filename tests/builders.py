@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from service.actions import Action, Comment, Digest, Notify, Recheck
+from service.actions import ASKING, Action, Comment, Digest, Notify, Recheck
 from service.config import Config
 from service.engine import Rulebook, rulebook
 from service.events import Due
@@ -194,7 +194,8 @@ def said_after(verdict: Verdict, now: datetime, said: Said | None = None) -> Sai
     """What the rule's comment says once the verdict's actions are done at `now`; said: what it said before."""
     for comment in (action for action in verdict.actions if isinstance(action, Comment)):
         if said and said.occasion == comment.occasion:
-            return Said(occasion=said.occasion, state=comment.state, at=said.at, turns=said.turns + 1)
+            since = said.at if said.state.startswith(ASKING) else now
+            return Said(occasion=said.occasion, state=comment.state, at=since, turns=said.turns + 1)
         return Said(occasion=comment.occasion, state=comment.state, at=now)
     return said
 

@@ -1,4 +1,4 @@
-"""The whole service: `crafty up` as a process beside a stand-in of either kind of Jira. .ci/run plays the demo's story."""
+"""The whole service: `crafty up` beside a stand-in of either kind of Jira. .ci/run plays the story, too."""
 
 import asyncio
 import os

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from service.actions import Comment, MoveToBacklog, MoveToSprint, Notify, RankTop, Warn
@@ -949,6 +949,7 @@ boards = st.builds(
 
 @given(about=tickets, now=moments, standing=sayings, sprints=boards)
 def test_whatever_the_fields(about: Ticket, now: datetime, standing: Said | None, sprints: Sprints) -> None:
+    assume(all(move.at <= now for move in about.sprint_moves))
     verdict = look(about, now, said=standing, sprints=sprints)
     keys = frozenset(action.key("task-insertion", "SE-1") for action in verdict.actions)
 
