@@ -23,6 +23,7 @@ from service.ledger import Ledger
 from service.queue import Queue
 from tests.builders import CONFIG
 from tests.test_end_to_end import SECONDS, SECRET, TOKEN, eventually, free_port, until_ready
+from tests.test_worker import site_is_known
 from tests.webhooks.payloads import body, issue_updated
 
 RULE = "missing-reviewer"
@@ -127,6 +128,7 @@ async def running(tmp_path: Path, redis: Redis, redis_url: str) -> AsyncIterator
         urls = tuple(f"http://127.0.0.1:{port}" for port in ports)
         for url in urls:
             await until_ready(client, url)
+        await site_is_known(redis)
         yield Running(client, jira, (urls[0], urls[1]), redis)
 
 
