@@ -78,13 +78,12 @@ class Child:
             process = self._process
         if process is None or process.returncode is not None:
             return
-        process.terminate()
+        _signal(process, signal.SIGTERM)
         try:
             await asyncio.wait_for(process.wait(), seconds)
         except TimeoutError:
             log.warning("process.killed", process=self._program.name, after_seconds=seconds)
-            with suppress(ProcessLookupError):
-                process.kill()
+            _signal(process, signal.SIGKILL)
             await process.wait()
 
     async def _once(self) -> int:
@@ -106,6 +105,12 @@ async def end_when_stuck() -> None:
     while True:
         faulthandler.dump_traceback_later(STUCK_SECONDS, exit=True)
         await asyncio.sleep(STUCK_SECONDS / 4)
+
+
+def _signal(process: asyncio.subprocess.Process, number: int) -> None:
+    """Its own methods would collect the exit code of one that is just ending, and asyncio would never hear of it."""
+    with suppress(ProcessLookupError):
+        os.kill(process.pid, number)
 
 
 def _end_with_parent(parent: int) -> None:
