@@ -9,7 +9,7 @@ import json
 import statistics
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -59,7 +59,7 @@ MOST = {
 }
 """Guards against falling far back, as one run on a busy machine may tell; docs/performance.md has the goals."""
 
-OTHERS: Mapping[str, Callable[[Path], Awaitable[dict[str, float]]]] = {
+OTHERS: Mapping[str, Callable[[Path], Coroutine[Any, Any, dict[str, float]]]] = {
     "--backtest": backtest.measure,
     "--calls": calls.measure,
     "--sweep": sweep.measure,
@@ -74,7 +74,7 @@ def main() -> int:
     chosen = next((option for option in OTHERS if option in sys.argv), None)
     with tempfile.TemporaryDirectory(prefix="crafty-bench-") as folder:
         if chosen:
-            result = uvloop.run(_as_is(OTHERS[chosen](Path(folder))))
+            result = uvloop.run(OTHERS[chosen](Path(folder)))
         else:
             is_short = "--short" in sys.argv
             rounds, seconds = (2, 0.6) if is_short else (5, 2.0)
@@ -85,10 +85,6 @@ def main() -> int:
     if beyond:
         sys.stderr.write(f"beyond what is promised: {', '.join(beyond)}\n")
     return int(bool(beyond))
-
-
-async def _as_is(measured: Awaitable[dict[str, float]]) -> dict[str, float]:
-    return await measured
 
 
 async def _measure(folder: Path, rounds: int, seconds: float) -> dict[str, Any]:

@@ -24,11 +24,10 @@ _SETTINGS: Final = frozenset({"site", "tunings"})
 _STAYS: Final = _SETTINGS | {"deliveries", "due", "failed", "forgetting", "seen"}
 """What only admins change, what goes with the work it names, and by which ids and hashes no delivery is taken twice."""
 
-_NAMED_FOR_PEOPLE: Final = frozenset({"arq", "done", "lines", "pings", "sending", "tried"})
+_NAMED_FOR_PEOPLE: Final = frozenset({"done", "lines", "pings", "sending", "tried"})
 """Keys that may name a person, and tell of nothing but their messages then."""
 
 _EFFECTS: Final = {b"perform", b"digest"}
-_PATTERNS: Final = (f"{PREFIX}*", "arq:job:*")
 _BATCH: Final = 500
 _PAGE: Final = 200
 _HOUR_SECONDS: Final = 3600
@@ -211,12 +210,11 @@ class _Eraser:
 
 async def _everything(redis: Any) -> AsyncIterator[Stored]:
     """All that may tell of people; some of it twice, as Redis' SCAN gives it."""
-    for pattern in _PATTERNS:
-        cursor = None
-        while cursor != 0:
-            cursor, keys = await redis.scan(cursor or 0, match=pattern, count=_BATCH)
-            async for one in _read(redis, [key.decode() for key in keys if _family(key.decode()) not in _STAYS]):
-                yield one
+    cursor = None
+    while cursor != 0:
+        cursor, keys = await redis.scan(cursor or 0, match=f"{PREFIX}*", count=_BATCH)
+        async for one in _read(redis, [key.decode() for key in keys if _family(key.decode()) not in _STAYS]):
+            yield one
 
 
 async def _read(redis: Any, keys: Iterable[str]) -> AsyncIterator[Stored]:

@@ -98,7 +98,7 @@ class Sweeper:
             yield contribution, await self._looks(Situation(contribution), now)
 
     async def _is_missed(self, subject: Subject, since: datetime, until: datetime) -> bool:
-        """Whether it changed between these moments and nothing told us: no webhook, no deed and no look of ours."""
+        """Whether it changed between these moments and nothing told us: neither a webhook nor a deed of our own."""
         changed = _last_change(subject)
         if changed is None or not since < changed <= until:
             return False

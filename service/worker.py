@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, cast
 
 import structlog
 from arq import Worker as ArqWorker
@@ -61,23 +60,13 @@ class Worker(ArqWorker):
 
     def __init__(self, pool: ConnectionPool, queue: Queue, jobs: Jobs, clock: Clock, clients: Sequence[Client]) -> None:
         self._cells = [cell.name for cell in jobs.team.cells]
-
-        async def work(ctx: dict[Any, Any], *lease: Any, **_: Any) -> None:  # noqa: ARG001 - arq's signature
-            key, token = lease
-            await self._work(key, str(token))
-
-        redis = ArqRedis(pool, job_serializer=_encode, job_deserializer=json.loads, default_queue_name=ARQ_QUEUE)
         super().__init__(
-            functions=[func(work, name="work", timeout=JOB_SECONDS, keep_result=0)],
-            redis_pool=redis,
+            functions=[func(cast("Any", self._work), name="work")],
+            redis_pool=ArqRedis(pool),
             queue_name=ARQ_QUEUE,
             max_jobs=MAX_JOBS,
-            keep_result=0,
             handle_signals=False,
-            job_serializer=_encode,
-            job_deserializer=json.loads,
             health_check_interval=10,
-            log_results=False,
         )
         self._queue = queue
         self._jobs = jobs
@@ -88,8 +77,8 @@ class Worker(ArqWorker):
     async def start_jobs(self, job_ids: list[bytes]) -> None:
         """Takes as many as there is room for.
 
-        What arq keeps of a job, its tries and whether it is in progress, stands on our own records: a worker does six
-        times as many jobs without it.
+        What arq keeps of a job, its arguments, its tries and whether it is in progress, stands on our own records: a
+        worker does six times as many jobs without it.
         """
         for key, token in await self._queue.take(job_ids[: self.max_jobs - self.job_counter]):
             self.tasks[f"{key}@{token}"] = asyncio.create_task(self._work(key, token))
@@ -206,7 +195,3 @@ def worker_from(
         clock=clock,
     )
     return Worker(pool, queue, jobs, clock, [connections])
-
-
-def _encode(job: dict[str, Any]) -> bytes:
-    return json.dumps(job, default=repr).encode()

@@ -236,7 +236,7 @@ async def test_no_key_and_no_value_tells_of_a_person_who_is_forgotten(full: Any)
     assert found.changed == {
         "acknowledgements": 1,
         "acts": 1,
-        "arq": 3,
+        "arq": 1,
         "audit": 1,
         "cache": 1,
         "case": 1,

@@ -106,9 +106,8 @@ async def field(redis: Any, name: str, of: str) -> bytes | None:
 async def leases(redis: Redis) -> list[tuple[str, str]]:
     """The keys and tokens that arq's workers would take up, oldest first; they are gone afterwards."""
     names: list[bytes] = await redis.zrange(ARQ_QUEUE, 0, -1)
-    jobs = [json.loads(await redis.get(f"arq:job:{name.decode()}")) for name in names]
     await redis.delete(ARQ_QUEUE)
-    return [(key, str(token)) for key, token in (job["a"] for job in jobs)]
+    return [(key, token) for key, _, token in (name.decode().rpartition("@") for name in names)]
 
 
 async def claimed(queue: Queue, redis: Redis) -> list[Work]:

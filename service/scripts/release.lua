@@ -43,10 +43,7 @@ for _, name in ipairs(redis.call('ZRANGEBYSCORE', P .. 'due', '-inf', now, 'LIMI
     start(key)
     redis.call('HSET', key, 'state', 'running', 'token', token)
     redis.call('ZADD', P .. 'due', now + lease, name)
-    local job = name .. '@' .. token
-    local body = cjson.encode({ t = cjson.null, f = 'work', a = { name, token }, k = {}, et = tonumber(real_now) })
-    redis.call('SET', 'arq:job:' .. job, body, 'PX', 3600000)
-    redis.call('ZADD', queue, real_now, job)
+    redis.call('ZADD', queue, real_now, name .. '@' .. token)
     released = released + 1
   end
 end
