@@ -20,13 +20,14 @@ from unittest.mock import patch
 import msgspec
 import uvloop
 
-from service import cli, jobs, log, queue, serve
+from service import cli, jobs, log, queue
 from service.clients._http import Api
 from service.clock import utc_now
 from service.engine import rulebook
 from service.jobs import WORK_SECONDS
 from service.queue import LEASE, Queue, Result, Work
 from service.roster import team_from
+from service.serve.worker import run_worker
 from service.settings import load
 
 Step = Literal[
@@ -82,7 +83,7 @@ def work(part: Part, folder: Path, environ: dict[str, str]) -> None:
     log.configure(settings.log_format, settings.log_level, secrets=settings.secret_values)
     team, book = team_from(settings.config), rulebook(settings.config)
     with played(part):
-        uvloop.run(serve.run_worker(settings, settings.redis_url.get_secret_value(), team, book))
+        uvloop.run(run_worker(settings, settings.redis_url.get_secret_value(), team, book))
 
 
 def _log_to(path: Path) -> None:
@@ -99,7 +100,7 @@ def played(part: Part) -> Iterator[None]:
         return utc_now() + timedelta(seconds=part.ahead)
 
     with ExitStack() as stack:
-        for module in ("service.serve", "service.worker"):
+        for module in ("service.serve.api", "service.serve.worker", "service.worker"):
             stack.enter_context(patch(f"{module}.utc_now", clock))
         stack.enter_context(patch.object(queue, "LEASE", timedelta(seconds=part.lease)))
         stack.enter_context(patch.object(jobs, "WORK_SECONDS", part.lease * _SHARE))

@@ -19,10 +19,11 @@ import yaml
 from redis.asyncio import Redis
 from starlette.types import Receive, Scope, Send
 
-from service import embedded, processes, serve, store, worker
+from service import embedded, processes, store, worker
 from service.config import load_config
 from service.doctor._redis import of_redis, read_redis
 from service.engine import rulebook
+from service.serve import api
 from service.settings import load
 from tests.conftest import SetClock
 from tests.test_store import free_port, serving
@@ -178,7 +179,7 @@ async def test_the_caller_s_address_is_the_one_that_the_proxy_tells(
 @pytest.mark.parametrize(
     ("told", "needed"),
     [
-        pytest.param(lambda: seconds_of("api"), serve.GRACE_SECONDS, id="the API"),
+        pytest.param(lambda: seconds_of("api"), api.GRACE_SECONDS, id="the API"),
         pytest.param(lambda: seconds_of("worker"), worker.STOP_SECONDS, id="a worker"),
         pytest.param(
             lambda: [unit("crafty.service")["Service"]["TimeoutStopSec"]],

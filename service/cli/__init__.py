@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
 from typing import Any, Final, NoReturn
 
 import typer
+from typer.core import TyperGroup
 
-from service.cli import (
-    checking,
-    configuration,
-    forgetting,
-    health,
-    jobs,
-    keeping,
-    ledgers,
-    rules,
-    running,
-    simulation,
-    story,
-    trials,
-)
 from service.cli._session import WrongUseError
 from service.errors import ConfigError, CraftyError
 from service.tuning import CannotTuneError
@@ -31,31 +19,72 @@ _ABOUT: Final = "Keeps the promises of a sprint: runs the bot, and shows and ste
 WRONG_USE: Final = 2
 FAILED: Final = 1
 
-_COMMANDS: Final[tuple[tuple[Callable[..., Any], str], ...]] = (
-    (running.up, "crafty up"),
-    (running.api, "crafty api"),
-    (running.worker, "crafty worker"),
-    (health.doctor, "crafty doctor --json"),
-    (checking.check, "crafty check --json"),
-    (health.register_webhooks, "crafty register-webhooks --url https://crafty.example.org --dry-run"),
-    (story.why, "crafty why SE-123 --facts"),
-    (simulation.simulate, "crafty simulate payload.json --now 2026-11-13T10:00:00Z"),
-    (trials.replay, "crafty replay 0f3a7c"),
-    (trials.backtest, "crafty backtest --since 14d --set green-ticket.reminder_lead=48h"),
-    (ledgers.spillovers, 'crafty spillovers --sprint "SE Sprint 41" --csv'),
-    (ledgers.acknowledgements, "crafty acknowledgements --json"),
-    (ledgers.warnings, "crafty warnings"),
-    (keeping.backup, "crafty backup crafty.rdb"),
-    (keeping.restore, "crafty restore crafty.rdb"),
-    (forgetting.forget, "crafty forget github:sam-gh"),
+_COMMANDS: Final[Mapping[str, tuple[str, str]]] = {
+    "up": ("up", "crafty up"),
+    "api": ("api", "crafty api"),
+    "worker": ("worker", "crafty worker"),
+    "doctor": ("health", "crafty doctor --json"),
+    "check": ("checking", "crafty check --json"),
+    "register-webhooks": ("health", "crafty register-webhooks --url https://crafty.example.org --dry-run"),
+    "why": ("story", "crafty why SE-123 --facts"),
+    "simulate": ("simulation", "crafty simulate payload.json --now 2026-11-13T10:00:00Z"),
+    "replay": ("trials", "crafty replay 0f3a7c"),
+    "backtest": ("trials", "crafty backtest --since 14d --set green-ticket.reminder_lead=48h"),
+    "spillovers": ("ledgers", 'crafty spillovers --sprint "SE Sprint 41" --csv'),
+    "acknowledgements": ("ledgers", "crafty acknowledgements --json"),
+    "warnings": ("ledgers", "crafty warnings"),
+    "backup": ("keeping", "crafty backup crafty.rdb"),
+    "restore": ("keeping", "crafty restore crafty.rdb"),
+    "forget": ("forgetting", "crafty forget github:sam-gh"),
+}
+"""The module of each command, and an example."""
+
+_GROUPS: Final = {"rules": "rules", "jobs": "jobs", "config": "configuration"}
+"""The module of each group of commands."""
+
+
+class _WhenCalled(Mapping[str, Any]):
+    """All commands by name. Each is imported when it is called: nobody waits for what the others import."""
+
+    def __getitem__(self, name: str) -> Any:
+        if name in _GROUPS:
+            return _made(_module(_GROUPS[name]).app, name)
+        module, example = _COMMANDS[name]
+        alone = typer.Typer(add_completion=False)
+        alone.command(name, epilog=f"Example: {example}")(getattr(_module(module), name.replace("-", "_")))
+        return _made(alone, name)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((*_COMMANDS, *_GROUPS))
+
+    def __len__(self) -> int:
+        return len(_COMMANDS) + len(_GROUPS)
+
+
+class _Commands(TyperGroup):
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.commands = _WhenCalled()  # type: ignore[assignment] # Typer only reads it
+
+
+def _module(name: str) -> Any:
+    return importlib.import_module(f"service.cli.{name}")
+
+
+def _made(app: typer.Typer, name: str) -> Any:
+    command = typer.main.get_command(app)
+    command.name = name
+    return command
+
+
+app = typer.Typer(
+    cls=_Commands, no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=_ABOUT
 )
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=_ABOUT)
-for _command, _example in _COMMANDS:
-    app.command(epilog=f"Example: {_example}")(_command)
-app.add_typer(rules.app, name="rules")
-app.add_typer(jobs.app, name="jobs")
-app.add_typer(configuration.app, name="config")
+
+@app.callback()
+def _any() -> None:
+    """Makes it a group, which needs a callback while it has no commands of its own."""
 
 
 def main() -> NoReturn:

@@ -9,7 +9,7 @@ import typer
 from service.cli._session import prepared
 from service.engine import config_schema
 
-app = typer.Typer(no_args_is_help=True, help="Check crafty.toml, or print its schema.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Check crafty.toml, or print its schema.")
 
 
 @app.command(epilog="Example: crafty config check")

@@ -11,7 +11,7 @@ from service.cli._printing import show, show_json, words
 from service.cli._session import Session, WrongUseError, during, operator, prepared
 from service.steering import GoneError, Job, State
 
-app = typer.Typer(invoke_without_command=True)
+app = typer.Typer(invoke_without_command=True, add_completion=False)
 
 _MOST: Final = 200
 

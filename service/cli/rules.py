@@ -17,7 +17,7 @@ from service.errors import RedisAway
 from service.steering import GoneError, RuleSettings
 from service.tuning import shown
 
-app = typer.Typer(invoke_without_command=True)
+app = typer.Typer(invoke_without_command=True, add_completion=False)
 
 
 @app.callback(epilog="Example: crafty rules set green-ticket --mode dry-run --cell Serenity")
