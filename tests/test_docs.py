@@ -47,10 +47,7 @@ def test_the_readme_names_every_command(command: str) -> None:
 
 @pytest.mark.parametrize("rule", told_of(README_RULES), ids=lambda rule: rule.name)
 def test_the_rules_table_of_the_readme_has_the_rules_own_words(rule: Rule) -> None:
-    row = README_RULES[rule.name]
-    assert rule.summary in row
-    for param in rule.params.model_fields:
-        assert f"`{param}`" in row
+    assert rule.summary in README_RULES[rule.name]
 
 
 @pytest.mark.parametrize("rule", told_of(EXAMPLE["rules"]), ids=lambda rule: rule.name)
