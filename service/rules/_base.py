@@ -57,8 +57,7 @@ class Verdict(msgspec.Struct, frozen=True):
         return cls("act", reason, actions)
 
 
-@dataclass(frozen=True)
-class Context:
+class Context(msgspec.Struct, frozen=True):
     """What a rule is told besides its subject.
 
     params: the rule's own, as configured for this cell; now: the moment of the decision, an aware instant.

@@ -8,10 +8,11 @@ holidays do not count unless the cell says so. How long answers take is kept for
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Final
 
+import msgspec
 from pydantic import Field
 
 from service.actions import ASKING, Action, Comment, CreateTicket, EditComment, Link, Notify, Record
@@ -142,7 +143,7 @@ class _Case:
 
     def firefighters(self, at: datetime) -> tuple[Person, ...]:
         """Who is on duty at that instant and works on that day."""
-        on_duty = firefighters(replace(self.ctx, now=at), self.ctx.cell.window(at, self.ctx.sprints))
+        on_duty = firefighters(msgspec.structs.replace(self.ctx, now=at), self.ctx.cell.window(at, self.ctx.sprints))
         return tuple(one for one in on_duty if self.works(one, at))
 
     def liaison(self, at: datetime) -> Person | None:

@@ -33,7 +33,7 @@ from service.rules._base import (
     wait_until,
     withdrawn,
 )
-from service.texts import Paragraph, paragraph
+from service.texts import Message, Paragraph, paragraph
 from service.values import WorkingTime
 
 NAME: Final = "missing-reviewer"
@@ -141,8 +141,12 @@ def _reviewed(ticket: Ticket, ctx: Context) -> Verdict:
     reason = f"{names} can review it"
     if ctx.said and ctx.said.state == f"{_TAKEN} {names}":
         return Verdict.passed(reason)
-    text = paragraph(REVIEWED, reviewers=names, review="reviews" if len(reviewers) == 1 else "review")
-    return passed_and_told(ticket, ctx, reason, f"reviewed by {names}", lambda: signed(NAME, ticket.key, text))
+
+    def words() -> Message:
+        review = "reviews" if len(reviewers) == 1 else "review"
+        return signed(NAME, ticket.key, paragraph(REVIEWED, reviewers=names, review=review))
+
+    return passed_and_told(ticket, ctx, reason, f"reviewed by {names}", words)
 
 
 def _shortcoming(ticket: Ticket, ctx: Context, window: SprintWindow) -> str | None:

@@ -189,8 +189,11 @@ def _plan(ticket: Ticket, ctx: Context) -> _Plan:
 
 def _closed_sprint(ticket: Ticket, ctx: Context) -> Sprint | None:
     """The last one that the ticket was in, where it was closed lately or has its line in the ledger already."""
+    opened_again = {sprint.id for sprint in ticket.sprints if sprint.state == "active"}
     ended = [
-        (sprint.completed_at, sprint) for sprint in ticket.sprints if sprint.completed_at and _is_ours(sprint, ctx)
+        (sprint.completed_at, sprint)
+        for sprint in ticket.sprints
+        if sprint.completed_at and _is_ours(sprint, ctx) and sprint.id not in opened_again
     ]
     if not ended:
         return None
@@ -339,9 +342,9 @@ def _running(ticket: Ticket, ctx: Context) -> _Plan:
     if ticket.status.casefold() not in statuses.backlog | statuses.in_progress:
         return _safe(ticket, ctx, f"{ticket.status} is no risk for {sprint.name}")
     case = Case(ticket, ctx, sprint, ctx.cell.window(ctx.now, ctx.sprints))
-    if ctx.now < case.window.review_deadline:
-        reason = f"it is {ticket.status}, with time enough until the review deadline"
-        return _safe(ticket, ctx, reason, again=case.window.review_deadline)
+    deadline = case.window.review_deadline
+    if ctx.now < deadline:
+        return _safe(ticket, ctx, f"it is {ticket.status}, with time enough until the review deadline", again=deadline)
     return _at_risk(case)
 
 

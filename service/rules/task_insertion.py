@@ -10,10 +10,11 @@ and so may what a firefighter on duty added in an emergency, and what comes over
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Annotated, Final
 
+import msgspec
 from pydantic import Field
 
 from service.actions import ASKING, Action, Comment, EditComment, MoveToBacklog, MoveToSprint, Notify, RankTop, Warn
@@ -349,7 +350,8 @@ def _folded(names: tuple[str, ...]) -> set[str]:
 def _firefighters_then(case: _Case) -> tuple[Person, ...]:
     """Who was on duty when the ticket joined."""
     at = case.joined.at
-    return firefighters(replace(case.ctx, now=at), case.window if at >= case.window.start else case.window_before)
+    window = case.window if at >= case.window.start else case.window_before
+    return firefighters(msgspec.structs.replace(case.ctx, now=at), window)
 
 
 def _is_accepted(case: _Case) -> bool:

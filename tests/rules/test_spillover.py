@@ -658,6 +658,7 @@ def test_a_reason_counts_however_late() -> None:
             41,
             id="the later one of two, whatever their order",
         ),
+        pytest.param((CLOSED, RUNNING), None, id="a sprint that was opened again"),
     ],
 )
 def test_which_sprint_is_accounted_for(sprints: tuple[Sprint, ...], sprint: int | None) -> None:
