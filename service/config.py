@@ -38,6 +38,12 @@ _LIST: Final[Any] = Field(strict=False)
 
 Names = Annotated[tuple[Name, ...], _LIST]
 
+VIA: Final = "via:"
+"""What stands before the name of a channel that CRAFTY_CHANNELS has; one without it is Mattermost's."""
+
+MATTERMOST: Final = "mattermost"
+"""What people's messages go by unless they say otherwise."""
+
 
 def _some(values: tuple[str, ...]) -> tuple[str, ...]:
     """Checked after the entries, so that a wrong entry is not counted as a missing one too."""
@@ -200,7 +206,9 @@ class CellConfig(_Table):
     )
     board: int | None = Field(None, ge=1, description="The number of the cell's board in Jira.")
     stretch_goals: Name = Field("Stretch Goals", description="The name of the sprint that waits for spare time.")
-    channel: Name | None = Field(None, description="The cell's chat channel.")
+    channel: Name | None = Field(
+        None, description='Their channel in Mattermost, or a name of CRAFTY_CHANNELS after "via:".'
+    )
     repositories: Annotated[tuple[Annotated[str, AfterValidator(_repository)], ...], _LIST] = Field(
         (), description='The public repositories that the cell looks after, as "owner/name".'
     )
@@ -242,6 +250,10 @@ class PersonConfig(_Table):
     cell: Name | None = Field(None, description="The cell they are a member of.")
     jira: Name | None = Field(None, description="The account id in Jira Cloud, or the user name in Data Center.")
     mattermost: Name | None = Field(None, description="The user name in Mattermost.")
+    via: Name = Field(
+        MATTERMOST,
+        description='Where their messages go: "mattermost", or a name of CRAFTY_CHANNELS, such as "sam-mail".',
+    )
     discourse: Name | None = Field(None, description="The user name in the forum.")
     github: Name | None = Field(None, description="The login at GitHub.")
     gitlab: Name | None = Field(None, description="The user name at GitLab.")
@@ -295,7 +307,9 @@ class MessagesConfig(_Table):
     quiet_from: str = Field("20:00", description="The local time from which nobody gets a chat message.")
     quiet_until: str = Field("08:00", description="The local time until which nobody gets one; equal times: never.")
 
-    admin_channel: Name | None = Field(None, description="The chat channel that is told what admins have to mend.")
+    admin_channel: Name | None = Field(
+        None, description="The channel that is told what admins have to mend, written as a cell's."
+    )
 
     @field_validator("quiet_from", "quiet_until")
     @classmethod
@@ -315,6 +329,11 @@ class Config(_Table):
     people: Annotated[tuple[PersonConfig, ...], _LIST] = Field((), description="Everybody in them.")
     rules: dict[str, RuleConfig] = Field({}, description="The rules by name: mode, settle time and own parameters.")
     _source: Source = PrivateAttr(Source())
+
+    @property
+    def addressees(self) -> dict[str, str]:
+        """The name in CRAFTY_CHANNELS of what takes somebody's messages, by the person's id."""
+        return {person.id: person.via for person in self.people if person.via != MATTERMOST}
 
     def model_post_init(self, context: Any, /) -> None:
         """Keeps the Source that validation was given as its context."""
@@ -412,6 +431,16 @@ def _named_cells(config: Config) -> Iterator[tuple[TomlPath, str]]:
             yield ("people", i, "cell"), person.cell
     for rule, keys in config.rules.items():
         yield from ((("rules", rule, "cells", cell), cell) for cell in keys.cells)
+
+
+def named_channels(config: Config) -> Iterator[tuple[TomlPath, str]]:
+    """Where the file uses a name of CRAFTY_CHANNELS, and which."""
+    channels: list[tuple[TomlPath, str | None]] = [(("messages", "admin_channel"), config.messages.admin_channel)]
+    channels += [(("cells", i, "channel"), cell.channel) for i, cell in enumerate(config.cells)]
+    yield from ((path, name.removeprefix(VIA)) for path, name in channels if name and name.startswith(VIA))
+    yield from (
+        (("people", i, "via"), person.via) for i, person in enumerate(config.people) if person.via != MATTERMOST
+    )
 
 
 def _calendar_findings(config: Config) -> Iterator[Finding]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from service.clients import discourse, github, gitlab, jira, mattermost
 from service.clients._http import Sleep
@@ -16,6 +17,9 @@ from service.gather import Readers
 from service.limits import OPEN, Gate
 from service.settings import Settings
 
+if TYPE_CHECKING:
+    from service.clients.channels import Channels
+
 
 @dataclass(frozen=True)
 class Connections:
@@ -26,6 +30,7 @@ class Connections:
     forum: Discourse | None
     github: GitHub | None
     gitlab: GitLab | None
+    channels: Channels | None
 
     @property
     def readers(self) -> Readers:
@@ -51,6 +56,7 @@ def connected(settings: Settings, gate: Gate = OPEN, sleep: Sleep = asyncio.slee
         forum=_discourse(settings, gate, sleep),
         github=_github(settings, gate, sleep),
         gitlab=_gitlab(settings, gate, sleep),
+        channels=_channels(settings, gate),
     )
 
 
@@ -73,6 +79,14 @@ def _mattermost(settings: Settings, gate: Gate, sleep: Sleep) -> Mattermost | No
         return None
     token = settings.mattermost_token.get_secret_value()
     return mattermost.connect(settings.mattermost_url, token, sleep=sleep, gate=gate)
+
+
+def _channels(settings: Settings, gate: Gate) -> Channels | None:
+    if not settings.channels:
+        return None
+    from service.clients.channels import Channels  # noqa: PLC0415 - an extra
+
+    return Channels(settings.channel_addresses, settings.config.addressees, gate)
 
 
 def _discourse(settings: Settings, gate: Gate, sleep: Sleep) -> Discourse | None:

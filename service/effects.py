@@ -32,6 +32,7 @@ from service.actions import (
     SetReviewer,
     Warn,
 )
+from service.config import VIA
 from service.contributions import Note
 from service.errors import CannotAct, NotFound, TryLater
 from service.facts import Person
@@ -85,6 +86,13 @@ class Chat(Protocol):
     async def post(self, channel: str, message: Message, *, key: str, is_retry: bool = False) -> str: ...
 
 
+class Elsewhere(Protocol):
+    """Where messages go that the chat does not take. `of`: the name of what takes a person's; None for the chat."""
+
+    def of(self, person: Person) -> str | None: ...
+    async def send(self, name: str, message: Message, zone: str | None = None) -> None: ...
+
+
 class Forum(Protocol):
     """Where topics are answered."""
 
@@ -125,11 +133,19 @@ class Order:
 class Effects:
     """Does actions. None for a system that is not configured."""
 
-    def __init__(self, jira: JiraWriter | None, chat: Chat | None, forum: Forum | None, ledger: Ledger) -> None:
+    def __init__(
+        self,
+        jira: JiraWriter | None,
+        chat: Chat | None,
+        forum: Forum | None,
+        ledger: Ledger,
+        elsewhere: Elsewhere | None = None,
+    ) -> None:
         self._jira_writer = jira
         self._chat = chat
         self._forum = forum
         self._ledger = ledger
+        self._elsewhere = elsewhere
 
     async def do(self, order: Order) -> Done:
         """Does it; raises NotFound where its target is gone, TryLater, or CannotAct."""
@@ -196,12 +212,19 @@ class Effects:
     async def _notify(self, action: Notify, order: Order) -> Done:
         if action.person:
             return await self._tell_person(action.person, action.message, order.key, order.is_retry)
+        if action.channel and action.channel.startswith(VIA):
+            await self._send(action.channel.removeprefix(VIA), action.message)
+            return Done("done", f"posted in {action.channel}")
         if self._chat is None:
             return Done("skipped", "no chat is configured")
         await self._chat.post(action.channel or "", action.message, key=order.key, is_retry=order.is_retry)
         return Done("done", f"posted in {action.channel}")
 
     async def _tell_person(self, person: Person, message: Message, key: str, is_retry: bool) -> Done:
+        via = self._elsewhere.of(person) if self._elsewhere else None
+        if via:
+            await self._send(via, message, person.timezone)
+            return Done("done", f"told {person.name} via {via}")
         if self._chat is None:
             return Done("skipped", "no chat is configured")
         if person.mattermost is None:
@@ -210,6 +233,11 @@ class Effects:
             return Done("skipped", lacking)
         await self._chat.direct_message(person.mattermost, message, person.timezone, key=key, is_retry=is_retry)
         return Done("done", f"told {person.name} in chat")
+
+    async def _send(self, name: str, message: Message, zone: str | None = None) -> None:
+        if self._elsewhere is None:
+            raise CannotAct(f"“{name}” has no address; set CRAFTY_CHANNELS")
+        await self._elsewhere.send(name, message, zone)
 
     async def _reply(self, action: Reply, order: Order) -> Done:
         if self._forum is None:

@@ -138,6 +138,10 @@ GITLAB: Final = Limits("gitlab", Window(119, 60))
 """One less than the 7,200 an hour of an installation that limits calls, minute by minute."""
 
 
+CHANNEL: Final = Window(1, 1)
+"""One message a second to each place of CRAFTY_CHANNELS, as Slack bears it; apprise tells nothing of their limits."""
+
+
 def answer_class(status: int | None) -> str:
     """How answers are counted: 2xx, 3xx, 4xx, 5xx, 429 on its own, and none for a call that got no answer."""
     if status is None:

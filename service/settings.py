@@ -5,7 +5,7 @@ ever shows the value of a secret.
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from io import StringIO
 from itertools import chain
@@ -26,7 +26,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from service.config import Config, load_config
+from service.config import Config, load_config, named_channels
 from service.errors import ConfigError, Problem
 from service.toml_problems import DEFAULT_CONFIG, did_you_mean, sentence, text_of
 
@@ -115,10 +115,35 @@ def _checked_tokens(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _channel_addresses(secret: SecretStr) -> dict[str, str]:
+    pairs = [pair.partition("=") for pair in secret.get_secret_value().split()]
+    for number, (name, _, address) in enumerate(pairs, 1):
+        if not _CHANNEL_NAME.fullmatch(name) or not address:
+            raise ValueError(f'should be "name=address" pairs, separated by spaces; number {number} is not one')
+    if len({name for name, _, _ in pairs}) < len(pairs):
+        raise ValueError("should give each address a name of its own; two are the same")
+    return {name: address for name, _, address in pairs}
+
+
+def _checked_channels(secret: SecretStr) -> SecretStr:
+    for name, address in _channel_addresses(secret).items():
+        try:
+            from service.clients import channels  # noqa: PLC0415 - an extra
+
+            channels.opened(address)
+        except ImportError:
+            raise ValueError("needs more than is installed: pip install 'crafty[channels]'") from None
+        except ValueError as problem:
+            raise ValueError(f"{name} {problem}") from None
+    return secret
+
+
 def _upper(value: object) -> object:
     return value.upper() if isinstance(value, str) else value
 
 
+_CHANNEL_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+ChannelAddresses = Annotated[SecretStr, AfterValidator(_checked_channels)]
 AccessTokens = Annotated[SecretStr, AfterValidator(_checked_tokens)]
 LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(_upper)]
 
@@ -164,6 +189,10 @@ class Settings(BaseSettings):
 
     mattermost_url: HttpUrl | None = Field(None, description="The chat's address.")
     mattermost_token: SecretStr = Field(_NONE, description="The access token of Crafty's bot account in the chat.")
+
+    channels: ChannelAddresses = Field(
+        _NONE, description="Where else messages may go: name=address pairs, by spaces; addresses of apprise, an extra."
+    )
 
     github_url: HttpUrl = Field("https://api.github.com", description="GitHub's REST API.")
     github_token: SecretStr = Field(_NONE, description="GitHub's access token.")
@@ -241,14 +270,28 @@ class Settings(BaseSettings):
         return _access_tokens(self.viewer_tokens)
 
     @property
+    def channel_addresses(self) -> dict[str, str]:
+        """The addresses besides Mattermost that messages may go to, by name."""
+        return _channel_addresses(self.channels)
+
+    @property
     def secret_values(self) -> tuple[str, ...]:
         """Every secret in clear, each part of a list on its own, for the log to hide."""
-        secrets = [getattr(self, name) for name in _SECRETS if name != "redis_url"]
+        secrets = [getattr(self, name) for name in _SECRETS if name not in {"redis_url", "channels"}]
         password = _split(self.redis_url.get_secret_value()).password or ""
-        people = (access.token for access in (*self.admins, *self.viewers))
+        people = [access.token for access in (*self.admins, *self.viewers)]
+        places = [*self.channel_addresses.values(), *_hidden_parts(self.channel_addresses.values())]
         whole = (secret.get_secret_value() for secret in secrets)
         parts = chain.from_iterable(_each(secret) for secret in secrets)
-        return tuple(dict.fromkeys(text for text in (*whole, *parts, *people, password, unquote(password)) if text))
+        every = (*whole, *parts, *people, *places, password, unquote(password))
+        return tuple(dict.fromkeys(text for text in every if text))
+
+
+def _hidden_parts(addresses: Iterable[str]) -> Iterator[str]:
+    for address in addresses:
+        from service.clients import channels  # noqa: PLC0415 - an extra
+
+        yield from channels.hidden_parts(address)
 
 
 def variable_of(field_name: str) -> str:
@@ -281,6 +324,7 @@ def load(environ: Mapping[str, str], directory: Path) -> Settings:
         settings = Settings(**given)
     except ValidationError as error:
         raise ConfigError(*problems, *_variable_problems(error)) from None
+    problems += _unknown_channels(settings)
     if problems:
         raise ConfigError(*problems)
     return settings
@@ -323,6 +367,14 @@ def _unknown_variable(name: str) -> Problem:
 def _variable_problems(error: ValidationError) -> Iterator[Problem]:
     for details in error.errors(include_url=False, include_input=False):
         yield Problem(variable_of(str(details["loc"][0])), "", sentence(details, ()))
+
+
+def _unknown_channels(settings: Settings) -> Iterator[Problem]:
+    config, known = settings.config, settings.channel_addresses
+    for path, name in named_channels(config):
+        if name not in known:
+            what = f'{variable_of("channels")} has no address named "{name}"{did_you_mean(name, known)}'
+            yield config.source.problem(path, what)
 
 
 def _named_config(name: str, directory: Path, problems: list[Problem]) -> Config:

@@ -287,6 +287,14 @@ def to_plain(message: Message) -> str:
     return _rendered(message, _PLAIN)
 
 
+def to_words(message: Message, zone: str | None = None) -> str:
+    """The message in words alone, for a service whose markup we do not know. zone: the reader's own.
+
+    Nobody is mentioned: a zero-width space parts what Slack, Discord or Teams could read as a mention or a link.
+    """
+    return _rendered(message, _WORDS, zone)
+
+
 def _rendered(message: Message, place: _Place, zone: str | None = None) -> str:
     chunks = [chunk for block in message.blocks for chunk in _chunks(block, place, zone)]
     limit = _MESSAGE_LIMIT + len(place.gap)
@@ -386,6 +394,10 @@ def _markdown_literal(character: str) -> str:
     return character if character in "@:" else f"\\{character}"
 
 
+# Where a mention or a link begins: @here, <!channel>, <@U1>, <at>all</at>, [text](address).
+_WORDS_BROKEN: Final = re.compile(r"[@<]|\](?=\()")
+
+
 def _chat_mention(account: str | None) -> str | None:
     return f"{_BREAK}@{account}{_BREAK}" if account and _CHAT_ACCOUNT.fullmatch(account) else None
 
@@ -416,6 +428,15 @@ _DISCOURSE: Final = _Place(
     done="- ✅ {}",
     todo="- ⬜ {}",
     small="<small>{}</small>",
+)
+_WORDS: Final = _Place(
+    escape=lambda words: _WORDS_BROKEN.sub(rf"\g<0>{_BREAK}", words),
+    mention=lambda _: None,
+    strong="{}",
+    link="{} ({})",
+    done="✅ {}",
+    todo="⬜ {}",
+    small="{}",
 )
 _PLAIN: Final = _Place(
     escape=str,

@@ -175,7 +175,7 @@ def worker_from(
     names = settings.config.jira.fields_.model_dump()
     current = Current(ledger, book)
     gatherer = Gatherer(jira, readers, team, ledger)
-    effects = Effects(jira, connections.chat, connections.forum, ledger)
+    effects = Effects(jira, connections.chat, connections.forum, ledger, connections.channels)
     # Other machines' clocks are held to the real time, whatever moment `clock` plays.
     examinations = {
         EVERYTHING: lambda: examine_by_night(settings, connections, redis, utc_now),

@@ -26,7 +26,7 @@ from service.actions import (
 from service.attention import Attention
 from service.contributions import Contribution, Note
 from service.current import Current
-from service.effects import Effects
+from service.effects import Effects, Elsewhere
 from service.engine import Mode, Rulebook, Setting
 from service.errors import CannotAct, CraftyError, NotFound, NotSignedInError, RedisAway, TryLater
 from service.events import Due, TicketChanged
@@ -160,6 +160,7 @@ class Crafty:
     settle: timedelta = timedelta(0)
     examinations: Examinations = field(default_factory=dict)
     admin_channel: str | None = None
+    elsewhere: Elsewhere | None = None
     rules: tuple[str, ...] = (RULE,)
 
     def __post_init__(self) -> None:
@@ -175,7 +176,7 @@ class Crafty:
     @property
     def jobs(self) -> Jobs:
         gatherer = Gatherer(self.jira, self.readers, self.team, self.ledger)
-        current, effects = self.current, Effects(self.jira, self.chat, None, self.ledger)
+        current, effects = self.current, Effects(self.jira, self.chat, None, self.ledger, self.elsewhere)
         return Jobs(
             queue=self.queue,
             ledger=self.ledger,

@@ -36,11 +36,16 @@ from tests.webhooks.payloads import body, issue_fields, issue_updated, pull_requ
 from tests.webhooks.test_answers import signature
 
 EMAIL: Final = "planted.person+work@mail.example.org"
-AWKWARD: Final = {"jira_token": "hush+/ 1", "admin_tokens": "ada:hush+/admin", "viewer_tokens": "vic:hush'\"2"}
+AWKWARD: Final = {
+    "jira_token": "hush+/ 1",
+    "admin_tokens": "ada:hush+/admin",
+    "viewer_tokens": "vic:hush'\"2",
+    "channels": "team=json://ann:hush+channels@chat.example",
+}
 SECRETS: Final = {
     variable_of(name): AWKWARD.get(name, f"hush+{name}") for name in SECRET_FILES.values() if name != "redis_url"
 }
-PLANTED: Final = (EMAIL, *(secret.rpartition(":")[2] for secret in SECRETS.values()))
+PLANTED: Final = (EMAIL, *(secret.rpartition(":")[2].partition("@")[0] for secret in SECRETS.values()))
 ADMIN: Final = "hush+/admin"
 HEADERS: Final = (
     *("authorization", "proxy-authorization", "cookie", "referer", "user-agent", "x-forwarded-for", "x-request-id"),

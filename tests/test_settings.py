@@ -172,7 +172,13 @@ def test_an_env_file_in_another_encoding_is_an_error(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", sorted(SECRET_FILES))
 def test_every_secret_can_come_from_a_file(tmp_path: Path, name: str) -> None:
-    value = {"redis_url": "redis://h", "admin_tokens": "a:b", "viewer_tokens": "a:b"}.get(SECRET_FILES[name], "hush")
+    others = {
+        "redis_url": "redis://h",
+        "admin_tokens": "a:b",
+        "viewer_tokens": "a:b",
+        "channels": "a=json://b\nc=json://d",
+    }
+    value = others.get(SECRET_FILES[name], "hush")
     (tmp_path / "secret").write_text(f"{value}\n")
     secret: SecretStr = getattr(load({name: "secret"}, tmp_path), SECRET_FILES[name])
     assert secret.get_secret_value() == value
@@ -230,6 +236,7 @@ def test_no_error_and_no_repr_shows_a_secret(tmp_path: Path) -> None:
     secrets = {variable: "hush,:hush" for variable, name in VARIABLES.items() if f"{variable}_FILE" in SECRET_FILES}
     assert "hush" not in "".join(variable_problems(secrets, tmp_path))
     good = {**secrets, "CRAFTY_REDIS_URL": "redis://:hush@h", "CRAFTY_ADMIN_TOKENS": "a:hush"}
+    good["CRAFTY_CHANNELS"] = "team=json://a:hush@h"
     settings = load({**good, "CRAFTY_VIEWER_TOKENS": "b:hushhush"}, tmp_path)
     assert "hush" not in repr(settings)
     assert "hush" not in repr((settings.admins, settings.viewers))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from service.config import VIA
 from service.errors import ConfigError
 from service.findings import Finding, doubtful, fine, unchecked, wrong
 from service.registration import SHORTEST_FORUM_SECRET
@@ -74,7 +75,7 @@ def _without_secret(system: str, variable: str) -> Finding:
 def _uses(settings: Settings) -> Iterator[Finding]:
     """What crafty.toml speaks of and no setting connects."""
     cells = settings.config.cells
-    if any(cell.channel for cell in cells) and not settings.mattermost_url:
+    if any(cell.channel and not cell.channel.startswith(VIA) for cell in cells) and not settings.mattermost_url:
         yield doubtful(
             CHECK,
             "chat",

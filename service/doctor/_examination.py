@@ -16,6 +16,7 @@ from service.clients._http import Moved
 from service.clients.github import GitHub
 from service.clients.gitlab import GitLab
 from service.clock import Clock
+from service.config import VIA
 from service.connections import Connections
 from service.current import Current
 from service.doctor import _jira, _others, _work
@@ -69,7 +70,10 @@ class _Examination:
 
     async def all(self) -> list[Finding]:
         parts = (self._store(), self._jira(), self._chat(), self._forum(), self._hosts())
-        return [*chain.from_iterable(await asyncio.gather(*parts)), *of_expiries(self._settings)]
+        found = chain.from_iterable(await asyncio.gather(*parts))
+        channels = self._connections.channels
+        elsewhere = _others.elsewhere(channels.services) if channels else ()
+        return [*found, *elsewhere, *of_expiries(self._settings)]
 
     async def _store(self) -> list[Finding]:
         if self._redis is None:
@@ -112,10 +116,12 @@ class _Examination:
         if chat is None or url is None:
             return []
         admins = self._settings.config.messages.admin_channel
-        channels = sorted({name for name in (admins, *(cell.channel for cell in self._team.cells)) if name})
+        named = {name for name in (admins, *(cell.channel for cell in self._team.cells)) if name}
+        channels = sorted(name for name in named if not name.startswith(VIA))
+        members = [one for one in self._team.members if one.id not in self._settings.config.addressees]
         checks = [
             *(Check("channels", name, _of(_others.channel, chat, name)) for name in channels),
-            Check("people", "Mattermost", lambda: _others.chat_people(chat, self._team)),
+            Check("people", "Mattermost", lambda: _others.chat_people(chat, members)),
         ]
         return await self._system("Mattermost", url, lambda: _others.sign_in("Mattermost", chat), checks)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, Protocol
 
@@ -11,8 +11,8 @@ from service.clients.discourse import Discourse
 from service.clients.mattermost import Mattermost
 from service.doctor._jira import of_people
 from service.errors import CannotAct, NotFound
-from service.facts import Cell, Person, Team
-from service.findings import Finding, doubtful, fine, wrong
+from service.facts import Cell, Person
+from service.findings import Finding, doubtful, fine, unchecked, wrong
 from service.gather import ContributionReader
 
 _SOON: Final = timedelta(days=7)
@@ -48,12 +48,19 @@ async def channel(chat: Mattermost, name: str) -> Iterable[Finding]:
     return [fine("channels", name, "the bot is in it")]
 
 
-async def chat_people(chat: Mattermost, team: Team) -> Iterable[Finding]:
-    """Whether each member's chat account is there and open."""
-    named = [person for person in team.members if person.mattermost]
+def elsewhere(services: Mapping[str, str]) -> Iterator[Finding]:
+    """What CRAFTY_CHANNELS names; nothing is sent to find out more. services: what each is, by name."""
+    for name, service in services.items():
+        what = f"apprise can read the address ({service}); nothing was sent, so whether it takes messages is not known"
+        yield unchecked("channels", name, what, "Look for Crafty's next message there.")
+
+
+async def chat_people(chat: Mattermost, members: Sequence[Person]) -> Iterable[Finding]:
+    """Whether the chat account of each of them is there and open."""
+    named = [person for person in members if person.mattermost]
     found = await asyncio.gather(*(_fault(chat, person.mattermost or "") for person in named))
     faults = {person.name: fault for person, fault in zip(named, found, strict=True) if fault}
-    return of_people("Mattermost", faults, {person.name for person in team.members if not person.mattermost})
+    return of_people("Mattermost", faults, {person.name for person in members if not person.mattermost})
 
 
 async def _fault(chat: Mattermost, username: str) -> str:

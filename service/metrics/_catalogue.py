@@ -21,7 +21,7 @@ Samples = Mapping[tuple[str, ...], float]
 """Values by their labels."""
 
 SOURCES: Final = ("jira", "discourse", "github", "gitlab")
-_SYSTEMS: Final = ("jira", "discourse", "mattermost", "github", "gitlab")
+_SYSTEMS: Final = ("jira", "discourse", "mattermost", "apprise", "github", "gitlab")
 FINDING_STATES: Final = get_args(FindingState)
 _ANSWERS: Final = ("2xx", "3xx", "4xx", "429", "5xx", "none")
 
