@@ -27,6 +27,7 @@ from bench import (
     ingest,
     latency,
     pickup,
+    scaling,
     storage,
     sweep,
     throughput,
@@ -94,6 +95,7 @@ async def _measure(folder: Path, rounds: int, seconds: float) -> dict[str, Any]:
         path = Path(url.removeprefix("unix://"))
         taken = await ingest.measure(folder, path, rounds, seconds)
         started = footprint.measure(folder, path, rounds - 1)
+        scaled = await scaling.measure(folder, path, rounds, seconds)
     async with embedded_redis(folder / "worked") as url:
         path = Path(url.removeprefix("unix://"))
         own = await pickup.crafty(path, samples=rounds * 8)
@@ -105,6 +107,7 @@ async def _measure(folder: Path, rounds: int, seconds: float) -> dict[str, Any]:
         **taken,
         **evaluated,
         **started,
+        **scaled,
         **worked,
         **idled,
         "event to effect ms, median": statistics.median(effects),

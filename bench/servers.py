@@ -60,6 +60,12 @@ def pin(pid: int, core: int) -> None:
         os.sched_setaffinity(pid, {core})
 
 
+def everywhere(pid: int) -> None:
+    """Lets a process run on every core, where the system can tell them apart."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(pid, range(os.cpu_count() or 1))
+
+
 def cpu_seconds(pid: int) -> float:
     """The processor time a process has used; 0 where the system has no /proc."""
     stat = Path(f"/proc/{pid}/stat")
