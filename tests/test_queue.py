@@ -113,7 +113,7 @@ async def leases(redis: Redis) -> list[tuple[str, str]]:
 async def claimed(queue: Queue, redis: Redis) -> list[Work]:
     """Releases what is due and starts it, as a worker does."""
     await queue.release(100)
-    works = [await queue.claim(key, token) for key, token in await leases(redis)]
+    works = await asyncio.gather(*(queue.claim(key, token) for key, token in await leases(redis)))
     return [work for work in works if work]
 
 
@@ -476,6 +476,26 @@ async def test_a_lease_can_be_taken_up_once(queue: Queue, redis: Redis, clock: S
     ((key, token),) = await leases(redis)
     works = await asyncio.gather(*(queue.claim(key, token) for _ in range(5)))
     assert len([work for work in works if work]) == 1
+
+
+async def test_work_that_starts_and_ends_together_has_its_own_record_and_end_each(
+    queue: Queue, redis: Redis, clock: SetClock
+) -> None:
+    subjects = [f"SE-{number}" for number in range(5)]
+    await queue.want(*(look_again(RULE, subject, clock()) for subject in subjects))
+    works = await claimed(queue, redis)
+    entries = [Entry(at=clock(), subject=work.subject, stage="look") for work in works]
+    stale = msgspec.structs.replace(works[1], token="0")
+    ends = [Result(ending="done", entries=[entry]) for entry in entries]
+
+    ended = await asyncio.gather(*map(queue.finish, [works[0], stale, *works[2:]], ends))
+
+    assert sorted(work.subject for work in works) == subjects
+    assert ended == [True, False, True, True, True]
+    told = {work.subject: await Ledger(redis).timeline(work.subject) for work in works}
+    assert [[entry.subject for entry in told[work.subject]] for work in works] == [
+        [] if work is works[1] else [work.subject] for work in works
+    ]
 
 
 async def test_a_stale_token_neither_starts_nor_ends_anything(queue: Queue, redis: Redis, clock: SetClock) -> None:
