@@ -28,7 +28,7 @@ def crafty(folder: Path, *words: str, environ: Mapping[str, str] | None = None) 
         env={**clean, "NO_COLOR": "1", "COLUMNS": "200", **(environ or {})},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
 
@@ -126,7 +126,7 @@ def test_the_api_alone_ends_cleanly_when_it_is_told_to(folder: Path, redis_url: 
     with subprocess.Popen([*CRAFTY, "api"], cwd=folder, env=environ, stderr=subprocess.DEVNULL) as process:
         _until_it_listens(port)
         process.terminate()
-        assert process.wait(timeout=20) == 0
+        assert process.wait(timeout=60) == 0
 
 
 @retry(retry=retry_if_exception_type(OSError), stop=stop_after_delay(20), wait=wait_fixed(0.05), reraise=True)

@@ -1,7 +1,7 @@
 """What counts as a command to Crafty, and what is said to others, quoted, or merely about it."""
 
 from datetime import timedelta
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -278,7 +278,7 @@ def test_what_crafty_writes_is_never_a_command(text: str) -> None:
 )
 def test_the_longest_comment_is_read_in_no_time(piece: str) -> None:
     text = (piece * LONGEST_COMMENT)[:LONGEST_COMMENT]
-    started = perf_counter()
+    started = process_time()
 
     assert {command.name for command in commands_in(text)} <= {"unknown"}
-    assert perf_counter() - started < 2
+    assert process_time() - started < 2

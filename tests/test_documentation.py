@@ -278,7 +278,7 @@ def test_a_new_rule_is_two_new_files(house: Path) -> None:
         env={**os.environ, "PYTHONPATH": str(house), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     assert tested.returncode == 0, tested.stdout

@@ -19,7 +19,7 @@ from service import embedded, processes
 from service.embedded import embedded_redis, running_at, server_program
 from service.errors import CraftyError
 
-SECONDS = 10.0
+SECONDS = 60.0
 
 
 @pytest.fixture

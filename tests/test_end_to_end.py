@@ -21,7 +21,7 @@ from tests.builders import CONFIG
 
 SECRET = "end-to-end"
 TOKEN = "a-token"
-SECONDS = 20.0
+SECONDS = 60.0
 
 BOTH = pytest.mark.parametrize("flavour", ["cloud", "datacenter"])
 

@@ -32,7 +32,7 @@ from tests.webhooks.payloads import FIELDS, body, issue_fields, issue_updated
 from tests.webhooks.test_answers import app_of, client_of, post_jira
 
 DEPLOY: Final = Path(__file__).parents[1] / "deploy"
-SECONDS: Final = 20.0
+SECONDS: Final = 60.0
 SENDERS: Final = 4
 BEFORE: Final = 100
 AFTER: Final = 30

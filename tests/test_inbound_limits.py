@@ -187,7 +187,7 @@ async def answer_to(port: int, *bits: bytes) -> bytes:
     """The head of the answer to what is sent bit by bit."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     dribbling = asyncio.create_task(dribble(writer, *bits))
-    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 20)
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 60)
     dribbling.cancel()
     writer.close()
     return head
@@ -304,7 +304,7 @@ async def large(number: int) -> bytes:
     head = b"POST /webhooks/jira HTTP/1.1\r\nHost: crafty\r\nContent-Length: %d\r\n\r\n" % PAYLOAD
     with suppress(ConnectionError):
         writer.write(head + b" " * (PAYLOAD - 1))
-        await asyncio.wait_for(writer.drain(), 10)
+        await asyncio.wait_for(writer.drain(), 60)
         await asyncio.sleep(0.3)
         writer.write(b" ")
     answer = await reader.read(12)

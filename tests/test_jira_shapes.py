@@ -37,6 +37,14 @@ def ticket(**fields: Any) -> Ticket:
     return ticket_from(read({"key": "SE-1", "fields": fields}, RawIssue), FieldMap(), SITE)
 
 
+def test_a_fact_may_stand_in_a_field_of_another_or_in_one_of_jiras_own() -> None:
+    fields = FieldMap(reviewer="customfield_1", core_committer="customfield_1", story_points="timeestimate")
+    issue = {"key": "SE-1", "fields": {"customfield_1": {"accountId": "acc-ann"}, "timeestimate": 7200}}
+    found = ticket_from(read(issue, RawIssue), fields, SITE)
+    assert found.reviewer == found.core_committer == Person(name="acc-ann", jira="acc-ann")
+    assert (found.estimate, found.remaining_estimate) == (7200, 2)
+
+
 def doc(*blocks: dict[str, Any]) -> dict[str, Any]:
     return {"type": "doc", "version": 1, "content": list(blocks)}
 

@@ -13,7 +13,7 @@ import pytest
 from service import processes
 from service.processes import Child, Program
 
-SECONDS = 5.0
+SECONDS = 60.0
 NOTES_AND_WAITS = "import os, sys, time; open(sys.argv[1], 'a').write(f'{os.getpid()}\\n'); time.sleep(60)"
 NOTES_AND_FAILS = "import os, sys; open(sys.argv[1], 'a').write(f'{os.getpid()}\\n'); sys.exit(3)"
 STUBBORN = (

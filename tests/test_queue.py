@@ -237,8 +237,8 @@ async def test_the_doorbell(queue: Queue, redis: Redis, outcome: Outcome, rings:
 
 async def test_a_bell_that_rang_before_ends_the_wait_at_once(queue: Queue) -> None:
     await queue.want(look_again(RULE, "SE-1", NOON))
-    async with asyncio.timeout(1):
-        await queue.ring(within=5)
+    async with asyncio.timeout(30):
+        await queue.ring(within=60)
 
 
 # Looks: settle, and only where something is open

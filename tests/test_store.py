@@ -134,5 +134,5 @@ async def test_a_redis_that_hangs_is_away(monkeypatch: pytest.MonkeyPatch, tmp_p
     async with await asyncio.start_unix_server(never, tmp_path / "hangs.sock"):
         client = Redis(connection_pool=store.connect(f"unix://{tmp_path}/hangs.sock"))
         with pytest.raises(RedisAway):
-            await asyncio.wait_for(Ledger(client).site(), 3)
+            await asyncio.wait_for(Ledger(client).site(), 30)
         await client.aclose(close_connection_pool=True)

@@ -288,6 +288,7 @@ def test_what_concerns_nobody_is_ignored_with_a_reason(payload: Any) -> None:
         pytest.param(issue_updated(issue_fields(assignee=5)), "assignee", id="an assignee that is a number"),
         pytest.param(issue_updated(issue_fields(status={"name": None})), "status", id="a status without a name"),
         pytest.param(issue_updated(issue_fields(parent={"key": 1})), "parent", id="a parent's key that is a number"),
+        pytest.param(issue_updated(issue={"key": "SE-1", "fields": []}), "$.issue.fields", id="fields that are a list"),
     ],
 )
 def test_json_that_lacks_what_the_event_must_have_names_the_place(payload: Any, place: str) -> None:
