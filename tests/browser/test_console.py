@@ -84,7 +84,7 @@ async def test_an_admin_turns_a_rule_off_sees_why_it_is_silent_and_is_told_of_a_
 ) -> None:
     context = await browser.new_context(java_script_enabled=has_javascript, viewport={"width": NARROW, "height": 740})
     page = await context.new_page()
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(60_000)
     await log_in(page, on_stage.url, TOKEN)
 
     await set_mode(page, "off")
@@ -138,7 +138,7 @@ async def test_the_keyboard_is_enough(on_stage: Stage, browser: Browser) -> None
 async def test_everybody_can_use_every_page_in_light_and_dark(on_stage: Stage, browser: Browser) -> None:
     await fill(on_stage)
     page = await browser.new_page(viewport={"width": NARROW, "height": 740}, reduced_motion="reduce")
-    page.set_default_timeout(15_000)
+    page.set_default_timeout(60_000)
     await page.goto(f"{on_stage.url}/console")
     found = await hindrances(page)
     await log_in(page, on_stage.url, TOKEN)
