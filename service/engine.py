@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
@@ -94,7 +94,7 @@ def evaluate(
     cell = cell_of(situation.subject, team)
     if cell is None:
         return ()
-    known = replace(situation, subject=team.introduce(situation.subject))
+    known = msgspec.structs.replace(situation, subject=team.introduce(situation.subject))
     snoozed = _snoozed(known, cell, now)
     return tuple(
         _decide(rule, cell, book.setting(rule.name, cell.name), event, known, now, snoozed)

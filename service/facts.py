@@ -38,40 +38,41 @@ class Unknown(LookupError):
         self.fact = fact
 
 
+class _Unread:
+    """A fact that was not read yet; once it is, it is an attribute of its own, which is found first."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, holder: Partial, _: type[Partial]) -> Any:
+        read = vars(holder)
+        if self._name not in read["_facts"]:
+            raise Unknown(self._name)
+        value = read[self._name] = read["_facts"][self._name]
+        return value
+
+
 @dataclass_transform(eq_default=False, frozen_default=True)
 class Partial:
     """Facts of which some may be absent: reading an absent one raises Unknown.
 
     A copy made by `tracked` also remembers which facts were read, so that a decision can name what it used: only what
-    was read is an attribute of its own, all else is found by `__getattr__`. Evaluation takes half the time that it
-    takes where every read is looked at.
+    was read is an attribute of its own. Evaluation takes less than half the time that it takes where every read is
+    looked at.
     """
 
     _names: ClassVar[frozenset[str]] = frozenset()
+    _facts: Mapping[str, Any]
 
     def __init_subclass__(cls) -> None:
-        """Takes the defaults off the class, where they would be found before what is known."""
         cls._names = frozenset(cls.__annotations__)
-        for name in cls._names & vars(cls).keys():
-            delattr(cls, name)
+        for name in cls._names:
+            setattr(cls, name, _Unread(name))
 
     def __init__(self, **facts: Any) -> None:
-        strange = facts.keys() - self._names
-        if strange:
-            raise TypeError(f"{type(self).__name__} has no {', '.join(sorted(strange))}")
-        self._hold({name: value for name, value in facts.items() if value is not ABSENT})
-
-    def _hold(self, facts: Mapping[str, Any]) -> None:
-        vars(self)["_facts"] = facts
-
-    def __getattr__(self, name: str) -> Any:
-        """A fact that was not read yet."""
-        if name not in self._names:
-            raise AttributeError(f"{type(self).__name__} has no {name}")
-        if name not in self._facts:
-            raise Unknown(name)
-        value = vars(self)[name] = self._facts[name]
-        return value
+        if not self._names.issuperset(facts):
+            raise TypeError(f"{type(self).__name__} has no {', '.join(sorted(facts.keys() - self._names))}")
+        vars(self)["_facts"] = {name: value for name, value in facts.items() if value is not ABSENT}
 
     def __setattr__(self, name: str, _: Any) -> None:
         raise AttributeError(f"{name} can't be set: facts are frozen")
@@ -86,12 +87,15 @@ class Partial:
 
     def having(self, **changes: Any) -> Self:
         """A copy with these facts set; nothing counts as read in it."""
-        return type(self)(**{**self._facts, **changes})
+        return self._holding({**self._facts, **type(self)(**changes).known()})
 
     def tracked(self) -> Self:
         """A copy in which nothing counts as read."""
+        return self._holding(self._facts)
+
+    def _holding(self, facts: Mapping[str, Any]) -> Self:
         copy = object.__new__(type(self))
-        copy._hold(self._facts)
+        vars(copy)["_facts"] = facts
         return copy
 
     def __eq__(self, other: object) -> bool:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -76,7 +75,7 @@ class Gatherer:
         if cell is None:
             return Situation(ticket)
         known = ticket.having(epic_owner=await self._epic_owner(jira, ticket))
-        return replace(
+        return msgspec.structs.replace(
             await around(self._ledger, self._team, rule, known, book),
             sprints=await self._sprints_around(jira, cell, ticket),
             reviews_taken=await self._reviews_taken(ticket),

@@ -137,10 +137,10 @@ class Rehearsal:
         known = await around(ledger, self.team, rule, subject, self.current.book)
         if isinstance(subject, Ticket):
             lines = await ledger.commitments(subject.key)
-            return replace(known, sprints=_beside(told.sprints, known.sprints), commitments=lines)
+            return msgspec.structs.replace(known, sprints=_beside(told.sprints, known.sprints), commitments=lines)
         notes = event.notes if isinstance(event, ContributionNoted) else ()
         kept = await ledger.kept(subject.key)
-        return replace(known, subject=kept.with_notes(*notes) if kept else subject)
+        return msgspec.structs.replace(known, subject=kept.with_notes(*notes) if kept else subject)
 
     async def _fetched(self, rule: Rule, told: Situation, now: datetime) -> Situation:
         if self.gatherer is None:
@@ -148,7 +148,7 @@ class Rehearsal:
         fresh = await _answered(self.gatherer.situation(rule, told.subject.key, self.current.book, now))
         if not isinstance(told.subject, Ticket):
             return fresh
-        return replace(fresh, subject=fresh.subject.having(**told.subject.known()))
+        return msgspec.structs.replace(fresh, subject=fresh.subject.having(**told.subject.known()))
 
 
 async def _answered(reading: Awaitable[Situation]) -> Situation:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 
 import msgspec
@@ -24,8 +23,7 @@ class Told(msgspec.Struct, frozen=True, kw_only=True):
     reason: str
 
 
-@dataclass(frozen=True)
-class Situation:
+class Situation(msgspec.Struct, frozen=True):
     """A subject with what is known around it.
 
     said: what the rule's own comment says, None where it wrote none; reviews_taken: how many reviews that nobody took
@@ -36,11 +34,11 @@ class Situation:
     """
 
     subject: Subject
-    sprints: Sprints = field(default_factory=Sprints)
+    sprints: Sprints = Sprints()
     said: Said | None = None
-    reviews_taken: Mapping[str, int] = field(default_factory=dict)
+    reviews_taken: Mapping[str, int] = {}
     done: frozenset[str] = frozenset()
     refused: frozenset[str] = frozenset()
-    commitments: Mapping[int, Commitment] = field(default_factory=dict)
+    commitments: Mapping[int, Commitment] = {}
     told: tuple[Told, ...] = ()
     bot: frozenset[str] = frozenset()

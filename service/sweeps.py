@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import AsyncIterator, Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -213,7 +213,7 @@ class Sweeper:
         commitments = await self.ledger.commitments(subject.key)
         wishes, due = [], Due(at=now, about=subject)
         for rule, standing in standings.items():
-            known = replace(
+            known = msgspec.structs.replace(
                 situation,
                 said=standing.said,
                 done=standing.done,

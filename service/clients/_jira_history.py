@@ -66,7 +66,7 @@ class IssueWithHistory(RawIssue):
 
     def comment_page(self) -> CommentPage | None:
         """The comments among its fields; None if there are none. Raises msgspec.ValidationError for another shape."""
-        return msgspec.json.decode(self.fields.get("comment", b"null"), type=CommentPage | None)
+        return msgspec.json.decode(self.field("comment"), type=CommentPage | None)
 
 
 class IssuePage(msgspec.Struct):
@@ -116,7 +116,7 @@ def ticket_with_history(
     ticket = _commented(whole_ticket_from(issue, fields, site), comments)
     if changelog is not None:
         ticket = ticket.having(**_history(changelog, fields))
-    since = _in_status_since(ticket.known(), issue.fields)
+    since = _in_status_since(ticket.known(), issue)
     return ticket.having(entered_status_at=since) if since else ticket
 
 
@@ -143,7 +143,7 @@ def _place(entry: RawHistory) -> tuple[float, int]:
     return at.timestamp() if at else 0.0, int(entry.id) if entry.id.isdecimal() else 0
 
 
-def _in_status_since(known: Mapping[str, Any], fields: Mapping[str, msgspec.Raw]) -> datetime | None:
+def _in_status_since(known: Mapping[str, Any], issue: RawIssue) -> datetime | None:
     """Since when it has its status, as exactly as the answer allows.
 
     The latest status change counts. Where none is told, Jira's date of the status category is next best. A changelog
@@ -153,11 +153,11 @@ def _in_status_since(known: Mapping[str, Any], fields: Mapping[str, msgspec.Raw]
     if changes:
         return changes[-1].at
     unchanged = known.get("created_at") if changes is not None else None
-    return _category_since(fields) or unchanged or known.get("updated_at")
+    return _category_since(issue) or unchanged or known.get("updated_at")
 
 
-def _category_since(fields: Mapping[str, msgspec.Raw]) -> datetime | None:
+def _category_since(issue: RawIssue) -> datetime | None:
     try:
-        return instant_from(msgspec.json.decode(fields.get(CATEGORY_SINCE, b"null"), type=str | None))
+        return instant_from(msgspec.json.decode(issue.field(CATEGORY_SINCE), type=str | None))
     except ValueError:
         return None

@@ -19,6 +19,7 @@ from service.demo.story.scenes import START, set_the_scene
 from tests.browser.chromium import chromium, log_in, needs_chromium
 
 pytestmark = needs_chromium
+expect.set_options(timeout=60_000)
 
 PAGES: Final = [
     *("", "/rules", "/rules/community-ack", "/rules/green-ticket?cell=Serenity", "/decisions", "/decisions?subject=X"),
