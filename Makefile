@@ -59,7 +59,7 @@ format: setup ## Format the code and mend what the linter can
 bench: setup ## Measure speed, memory and storage beside baselines (ARGS=--short for a quick look, --backtest, --calls)
 	@$(BIN)/python -m bench $(ARGS)
 
-chaos: setup ## Kill processes at random moments, count what was lost or done twice (ARGS=--short, "--seed 3 --json")
+chaos: setup ## Kill processes, take other systems away, count what was lost or done twice (ARGS=--short, "--only weekend")
 	@$(BIN)/python -m chaos $(ARGS)
 
 docs: $(VENV)/.docs ## Write the pages that are made from the code, and build the site into site/index.html

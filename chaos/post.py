@@ -40,6 +40,12 @@ class Postman(WebhookSender):
         """How many requests were sent."""
         return sum(len(delivery.answers) for delivery in self.deliveries)
 
+    @property
+    def refused(self) -> int:
+        """How many requests were answered with a 503."""
+        answers = (answer for delivery in self.deliveries for answer in delivery.answers)
+        return sum(answer.status == httpx.codes.SERVICE_UNAVAILABLE for answer in answers)
+
     async def drain(self) -> None:
         """Nobody waits for the post: people go on working while Crafty is away."""
 

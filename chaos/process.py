@@ -45,7 +45,7 @@ _READS: Final = ("/search", "/channels/direct")
 _SHARE: Final = WORK_SECONDS / LEASE.total_seconds()
 """How much of a lease a piece of work may take."""
 
-_LOG: Final = "crafty.log"
+LOG: Final = "crafty.log"
 _WORKING_ON: Final[ContextVar[str]] = ContextVar("_WORKING_ON", default="")
 
 
@@ -71,7 +71,7 @@ def main() -> None:
     """Runs the command for good."""
     part, command = msgspec.json.decode(sys.argv[1], type=Part), sys.argv[2]
     sys.argv = ["crafty", command]
-    _log_to(Path(_LOG))
+    _log_to(Path(LOG))
     with played(part):
         cli.main()
 
@@ -79,7 +79,7 @@ def main() -> None:
 def work(part: Part, folder: Path, environ: dict[str, str]) -> None:
     """Runs a worker in a process that was forked for it, until it dies."""
     settings = load(environ, folder)
-    _log_to(folder / _LOG)
+    _log_to(folder / LOG)
     log.configure(settings.log_format, settings.log_level, secrets=settings.secret_values)
     team, book = team_from(settings.config), rulebook(settings.config)
     with played(part):

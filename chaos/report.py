@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -24,11 +24,24 @@ class Report(msgspec.Struct, frozen=True, kw_only=True):
     broken: list[str]
 
 
-def report(title: str, facts: Mapping[str, int], cases: Mapping[str, Sequence[str]], began: float) -> Report:
-    """facts: what only counts; cases: by promise, each in which it was broken; began: by the monotonic clock."""
-    counts = {promise: len(each) for promise, each in cases.items()}
-    broken = [f"{promise}: {case}" for promise, each in cases.items() for case in each]
-    return Report(title=title, numbers={**facts, **counts, "seconds": round(time.monotonic() - began)}, broken=broken)
+@dataclass(frozen=True)
+class Found:
+    """What came of a scenario. facts: what only counts; cases: by promise, each in which it was broken."""
+
+    facts: Mapping[str, int]
+    cases: Mapping[str, Sequence[str]]
+
+    @property
+    def broken(self) -> list[str]:
+        """Each case as a line."""
+        return [f"{promise}: {case}" for promise, each in self.cases.items() for case in each]
+
+
+def report(title: str, found: Found, seconds: float) -> Report:
+    """seconds: that it took."""
+    counts = {promise: len(each) for promise, each in found.cases.items()}
+    numbers = {**found.facts, **counts, "seconds": round(seconds)}
+    return Report(title=title, numbers=numbers, broken=found.broken)
 
 
 def show(report: Report) -> None:

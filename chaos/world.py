@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -102,10 +103,11 @@ class World:
         """The sprint that the story's ticket is in."""
         return next(iter(self.jira.issues[story.key].sprints), None)
 
-    def moves_of(self, story: Story) -> int:
-        """How often Crafty moved the story's ticket to another sprint."""
+    def moves_of(self, story: Story) -> list[float]:
+        """When Crafty moved the story's ticket to another sprint, by the monotonic clock."""
         history = self.jira.issues[story.key].history
-        return sum(_is_move(one.items) for one in history if one.author == self.jira.bot.id)
+        moved = [one.created for one in history if one.author == self.jira.bot.id and _is_move(one.items)]
+        return [time.monotonic() - (self.clock() - at).total_seconds() for at in moved]
 
     def written(self) -> Counter[str]:
         """The keys of all that Crafty has written, comments and messages, and how often each is there."""

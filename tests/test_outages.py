@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import resource
 import signal
 import subprocess
 import sys
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,27 +18,24 @@ from typing import Any
 import httpx
 import pytest
 from pydantic import SecretStr
-from redis import Redis as SyncRedis
 from redis.asyncio import Redis
 from redis.exceptions import RedisError
 from starlette.types import ASGIApp, Receive, Scope, Send
 from tenacity import retry, retry_if_exception_type, retry_if_result, stop_after_delay, wait_fixed
 
+from chaos.hours import MORNING, a_team, needs_review, systems_away, weekend_away
+from chaos.house import Store, open_store
 from service import store, worker
 from service.actions import Recheck
 from service.attention import Attention
 from service.clock import utc_now
-from service.config import Config, load_config
+from service.config import load_config
 from service.current import Current
-from service.demo._faults import CUT_BEFORE, Fault, Weather, says
 from service.demo._jira_site import JiraComment
 from service.demo._sender import WebhookSender
 from service.demo.jira import JiraStandIn
 from service.demo.server import serve
-from service.demo.simulation.outcome import key_of
-from service.demo.stage import CALM, RELIABLE, Scenery, Stage, StoryClock, _build, _set_up, stage
 from service.doctor._work import of_given_up, of_unread
-from service.embedded import embedded_redis, server_program
 from service.errors import RedisAway, TryLater
 from service.jira_shapes import FieldMap
 from service.jobs import SOONEST
@@ -51,7 +46,7 @@ from service.rules._base import Verdict
 from service.steering import Actor, Job, steering
 from service.webhooks.sources import Sources
 from service.worker import MAX_JOBS
-from tests.builders import CONFIG, SAM, book, ticket
+from tests.builders import SAM, book, ticket
 from tests.conftest import SetClock
 from tests.test_jobs import FOUND, RULE, Crafty, ask, tell
 from tests.test_queue import claimed, leases
@@ -60,67 +55,16 @@ from tests.test_worker import subjects, want, working
 from tests.webhooks.payloads import FIELDS, body, issue_fields, issue_updated
 from tests.webhooks.test_answers import app_of, client_of, post_jira
 
-SECONDS = 10.0
-
-
-class Store:
-    """A Redis of this test alone, that can be killed and started again, run full, and have a full disk."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._process: subprocess.Popen[bytes] | None = None
-        self.url = f"unix://{folder}/redis.sock"
-
-    def start(self) -> None:
-        place = ["--port", "0", "--unixsocket", f"{self._folder}/redis.sock", "--dir", str(self._folder)]
-        keeps = ["--appendonly", "yes", "--appendfsync", "everysec", "--save", "", "--maxmemory-policy", "noeviction"]
-        # Python ignores SIGXFSZ, and so does what it starts: a file at its limit is a failing write, as on a full disk.
-        self._process = subprocess.Popen(
-            [server_program(), *place, *keeps], stdout=subprocess.DEVNULL, restore_signals=False
-        )
-        _wait_for(self.url)
-
-    def kill(self) -> None:
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-
-    def fill_the_disk(self) -> None:
-        """No file may grow any more."""
-        (log,) = (self._folder / "appendonlydir").glob("*.incr.aof")
-        self._limit(log.stat().st_size)
-
-    def clear_the_disk(self) -> None:
-        self._limit(resource.RLIM_INFINITY)
-
-    def _limit(self, size: int) -> None:
-        assert self._process is not None
-        resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
-
-    def fill_the_memory(self) -> None:
-        self._set("maxmemory", "1mb")
-
-    def clear_the_memory(self) -> None:
-        self._set("maxmemory", "0")
-
-    def _set(self, name: str, value: str) -> None:
-        with SyncRedis.from_url(self.url) as client:
-            client.config_set(name, value)
-
-
-@retry(retry=retry_if_exception_type(RedisError), stop=stop_after_delay(SECONDS), wait=wait_fixed(0.01), reraise=True)
-def _wait_for(url: str) -> None:
-    with SyncRedis.from_url(url) as client:
-        client.ping()
+SECONDS = 60.0
+Shortage = Callable[[Store], AbstractContextManager[None]]
 
 
 @pytest.fixture
-def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
+async def server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Store]:
+    """A Redis of this test alone, that can be away, run full, and have a full disk."""
     monkeypatch.setattr(worker, "AWAY_SECONDS", 0.02)
-    made = Store(tmp_path)
-    made.start()
-    yield made
-    made.kill()
+    async with open_store(tmp_path, "everysec") as made:
+        yield made
 
 
 @pytest.fixture
@@ -156,11 +100,13 @@ async def traces(redis: Any, number: int) -> list[bool]:
 
 
 full = pytest.mark.parametrize(
-    "what",
+    "shortage",
     [
-        "memory",
+        pytest.param(Store.full_memory, id="memory"),
         pytest.param(
-            "disk", marks=pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits another's files")
+            Store.full_disk,
+            id="disk",
+            marks=pytest.mark.skipif(sys.platform != "linux", reason="only Linux limits another's files"),
         ),
     ],
 )
@@ -168,16 +114,15 @@ full = pytest.mark.parametrize(
 
 @full
 async def test_a_delivery_is_stored_whole_or_refused_while_the_store_is_full(
-    server: Store, redis: Redis, clock: SetClock, what: str
+    server: Store, redis: Redis, clock: SetClock, shortage: Shortage
 ) -> None:
     async with listening(server.url, clock) as http:
         assert await deliver(http, 0) == 202
-        getattr(server, f"fill_the_{what}")()
-        answers = {number: await deliver(http, number) for number in range(1, 9)}
-        assert 503 in answers.values()
-        for number, status in answers.items():
-            assert await traces(redis, number) == [status == 202] * 5
-        getattr(server, f"clear_the_{what}")()
+        with shortage(server):
+            answers = {number: await deliver(http, number) for number in range(1, 9)}
+            assert 503 in answers.values()
+            for number, status in answers.items():
+                assert await traces(redis, number) == [status == 202] * 5
         await until_taken(http, 9)
         assert [await deliver(http, number) for number in range(9)] == [
             202 if answers.get(number) == 503 else 200 for number in range(9)
@@ -185,14 +130,13 @@ async def test_a_delivery_is_stored_whole_or_refused_while_the_store_is_full(
 
 
 async def test_what_comes_in_while_redis_is_away_is_refused_and_what_came_before_is_kept(
-    server: Store, clock: SetClock
+    tmp_path: Path, clock: SetClock
 ) -> None:
-    async with listening(server.url, clock) as http:
+    async with open_store(tmp_path, "always") as server, listening(server.url, clock) as http:
         assert [await deliver(http, number) for number in range(3)] == [202] * 3
-        server.kill()
-        assert [await deliver(http, number) for number in range(1, 5)] == [503] * 4
-        assert [(await http.get(path)).status_code for path in ("/readyz", "/healthz")] == [503, 200]
-        server.start()
+        async with server.away():
+            assert [await deliver(http, number) for number in range(1, 5)] == [503] * 4
+            assert [(await http.get(path)).status_code for path in ("/readyz", "/healthz")] == [503, 200]
         await until_ready(http)
         assert [await deliver(http, number) for number in range(5)] == [200] * 3 + [202] * 2
 
@@ -209,17 +153,16 @@ async def until_taken(http: httpx.AsyncClient, number: int) -> None:
 
 @full
 async def test_a_worker_waits_while_the_store_is_full_and_does_everything_once(
-    server: Store, redis: Redis, what: str
+    server: Store, redis: Redis, shortage: Shortage
 ) -> None:
     async with working(server.url) as (_, jobs):
         jobs.is_open.clear()
         await want(redis, *subjects(MAX_JOBS + 5))
         await jobs.until(lambda so_far: so_far.running == MAX_JOBS)
-        getattr(server, f"fill_the_{what}")()
-        await until_refused(redis)
-        jobs.is_open.set()
-        await until_refused_often(redis, times=3 * MAX_JOBS)
-        getattr(server, f"clear_the_{what}")()
+        with shortage(server):
+            await until_refused(redis)
+            jobs.is_open.set()
+            await until_refused_often(redis, times=3 * MAX_JOBS)
         await jobs.until(lambda so_far: len(so_far.done) == MAX_JOBS + 5)
     assert sorted(jobs.done) == sorted(subjects(MAX_JOBS + 5))
     assert len(jobs.started) == MAX_JOBS + 5
@@ -227,11 +170,11 @@ async def test_a_worker_waits_while_the_store_is_full_and_does_everything_once(
 
 async def test_a_store_without_memory_is_not_filled_further_by_work_that_waits(server: Store, redis: Redis) -> None:
     await want(redis, *subjects(50))
-    server.fill_the_memory()
-    before = await redis.dbsize()
-    with pytest.raises(RedisAway):
-        await Queue(redis, utc_now).release(50)
-    assert await redis.dbsize() == before
+    with server.full_memory():
+        before = await redis.dbsize()
+        with pytest.raises(RedisAway):
+            await Queue(redis, utc_now).release(50)
+        assert await redis.dbsize() == before
 
 
 async def until_refused(redis: Any) -> None:
@@ -251,176 +194,26 @@ async def until_refused_often(redis: Any, times: int) -> None:
     assert sum(one["count"] for name, one in refused.items() if name in {"errorstat_OOM", "errorstat_MISCONF"}) > times
 
 
-# A vendor is away for hours
+# Others are away for hours, and Crafty for a weekend
 
 
-@dataclass
-class Away(Weather):
-    """The weather of a vendor that fails at every call while it is away. how: in which way."""
-
-    how: Fault = CUT_BEFORE
-    is_away: bool = False
-
-    def fault(self) -> Fault | None:
-        return self.how if self.is_away else None
+async def test_what_a_vendor_missed_while_it_was_away_is_done_once_when_it_is_back(tmp_path: Path) -> None:
+    """One after the other, each fails at every call for an hour, though it may have carried out what it was asked."""
+    found = await systems_away(hours=1, an_hour=1, seed=7, folder=tmp_path)
+    assert (found.broken, found.facts["effects called for"]) == ([], 24)
 
 
-MORNING = datetime(2026, 11, 3, 9, tzinfo=UTC)
-AT_ONCE = "\n".join(f'[rules.{name}]\nsettle = "0s"' for name in ("missing-reviewer", "green-ticket", "community-ack"))
-
-
-@pytest.fixture
-def team_file(tmp_path: Path) -> Path:
-    """The test team, which looks after a repository too, and rules that settle at once."""
-    path = tmp_path / "crafty.toml"
-    path.write_text(
-        CONFIG.replace("forum_categories = [7]", 'forum_categories = [7]\nrepositories = ["acme/poll"]') + AT_ONCE
-    )
-    return path
-
-
-async def a_running_sprint(before: Scenery) -> None:
-    for person in before.people:
-        before.jira.add_person(str(person.jira), person.name)
-        if person.mattermost:
-            before.chat.add_person(person.mattermost, person.name)
-    before.forum.add_person("carla", "Carla")
-    for number, name in ((41, "SE Sprint 41"), (42, "SE Sprint 42"), (40, "Stretch Goals")):
-        await before.jira.create_sprint(number, name, board=12)
-    await before.jira.start_sprint(41)
-
-
-async def needs_review(jira: JiraStandIn, key: str) -> None:
-    fields: Any = {"assignee": "acc-ann", "estimate": 3.0, "status": "Need Review"}
-    await jira.create_issue(key, "acc-sam", sprint=41, **fields)
-
-
-async def pass_time(on: Stage, **span: float) -> None:
-    async for _ in on.moments(on.clock.now + timedelta(**span)):
-        pass
-
-
-async def ask_for_something_everywhere(on: Stage, number: int) -> None:
-    """A ticket without a reviewer, a question in the forum, and a pull request."""
-    await needs_review(on.jira, f"SE-{number}00")
-    await on.forum.open_topic("carla", f"Question {number}", "It does not work for me.", 7)
-    await on.github.open_pull_request("acme/poll", "maria-makes", f"Change {number}")
-    await on.settled()
-
-
-def written(on: Stage) -> Counter[str]:
-    """All that Crafty has written, by what it is known by: comments, internal tickets, links, messages."""
-    issues = on.jira.issues.values()
-    comments = (f"{issue.key} {key_of(one)}" for issue in issues for one in issue.comments.values() if key_of(one))
-    tickets = (f"ticket {issue.summary}" for issue in issues if issue.reporter == on.jira.bot.id)
-    links = (f"link {link.global_id}" for issue in issues for link in issue.remote_links.values())
-    told = (f"{who} {one.props['crafty']}" for one in on.chat.messages for who in one.recipients)
-    return Counter([*comments, *tickets, *links, *told])
-
-
-def called_for(number: int) -> set[str]:
-    """What that leads to."""
-    asked = f"missing-reviewer:SE-{number}00:sprint-41"
-    return {
-        f"SE-{number}00 {asked}",
-        f"fay {asked}:notify:@fay",
-        f"finn {asked}:notify:@finn",
-        f"ticket Community topic: Question {number}",
-        f"ticket Community pull request: Change {number}",
-        f"link crafty=github:acme/poll#{number}",
+async def test_after_a_weekend_of_downtime_each_thing_is_said_once_and_only_what_is_still_so(tmp_path: Path) -> None:
+    found = await weekend_away(tickets=6, folder=tmp_path)
+    assert found.broken == []
+    assert found.facts == {
+        "deliveries": found.facts["deliveries"],
+        "hours away": 59,
+        "deeds that nobody heard of": 62,
+        "tickets that the sweep found changed": 13,
+        "messages that waited and were no longer true": 12,
+        "messages on Monday": 10,
     }
-
-
-async def test_what_a_vendor_missed_while_it_was_away_is_done_once_when_it_is_back(team_file: Path) -> None:
-    """One after the other, each carries out what it is asked for, and nobody hears of it for an hour."""
-    weather = {vendor: Away(how=says(502, is_done=True)) for vendor in ("jira", "forum", "chat", "github")}
-    async with stage(MORNING, team_file, prepare=a_running_sprint, weather=weather) as on:
-        for number, away in enumerate(weather.values(), 1):
-            away.is_away = True
-            await ask_for_something_everywhere(on, number)
-            await pass_time(on, hours=1)
-            away.is_away = False
-            await pass_time(on, minutes=40)
-        found, dead_letters = written(on), await on.dead_letters()
-        assert {one.status for sender in on.senders for one in sender.deliveries} == {202}
-    assert set().union(*map(called_for, range(1, 5))) - found.keys() == set()
-    assert [what for what, times in found.items() if times > 1] == []
-    assert dead_letters == []
-
-
-# Crafty itself is away for a weekend
-
-
-FRIDAY = datetime(2026, 11, 6, 10, tzinfo=UTC)
-MONDAY = datetime(2026, 11, 9, 7, tzinfo=UTC)
-NEW = [f"SE-{number}" for number in range(301, 313)]
-LOOKS_FIRST = "it waited too long, so Crafty looks at the ticket again first"
-
-
-@dataclass
-class House:
-    """Stand-ins and a store that stay, whether Crafty runs or not."""
-
-    scenery: Scenery
-    config: Config
-    redis_url: str
-
-    @asynccontextmanager
-    async def crafty(self) -> AsyncIterator[Stage]:
-        """Crafty, as long as it runs; nobody hears a webhook afterwards."""
-        async with AsyncExitStack() as stack:
-            yield await _set_up(stack, self.redis_url, self.config, self.scenery, "cloud", CALM)
-        for sender in self.scenery.senders:
-            sender.target = None
-
-
-@asynccontextmanager
-async def house(config: Config, folder: Path) -> AsyncIterator[House]:
-    async with embedded_redis(folder) as url, httpx.AsyncClient() as client:
-        scenery = _build(config, StoryClock(FRIDAY), client, "cloud", RELIABLE)
-        await a_running_sprint(scenery)
-        yield House(scenery, config, url)
-
-
-async def weekend(on: Scenery) -> None:
-    """What people do while nobody listens."""
-    on.clock.now = FRIDAY + timedelta(days=1)
-    for _ in range(50):
-        await on.jira.edit("SE-1", "acc-ann", estimate=5.0)
-        on.clock.now += timedelta(minutes=1)
-    for key in ("SE-2", "SE-3"):
-        await on.jira.edit(key, "acc-ann", reviewer="acc-bob")
-    for key in NEW:
-        await needs_review(on.jira, key)
-    on.clock.now = MONDAY
-
-
-async def test_after_a_weekend_of_downtime_each_thing_is_said_once_and_only_what_is_still_so(
-    team_file: Path, tmp_path: Path
-) -> None:
-    async with house(load_config(team_file), tmp_path / "data") as at:
-        async with at.crafty() as on:
-            for key in ("SE-1", "SE-2"):
-                await needs_review(on.jira, key)
-            await pass_time(on, hours=10)
-            await needs_review(on.jira, "SE-3")
-            await on.settled()
-            before, said = written(on), len(on.chat.messages)
-        await weekend(at.scenery)
-        async with at.crafty() as on:
-            await pass_time(on, hours=4)
-            after, told = written(on), on.chat.messages[said:]
-            story = await on.ledger.timeline("SE-3")
-            looks = [one for one in await on.ledger.timeline("SE-1") if one.stage == "look"]
-            counts, dead_letters = await on.ledger.counts(on.clock.now), await on.dead_letters()
-    assert [what for what, times in (before | after).items() if times > 1] == []
-    assert {f"{key} missing-reviewer:{key}:sprint-41" for key in NEW} <= after.keys()
-    assert ["Thank you" in one.text for key in ("SE-2", "SE-3") for one in at.scenery.jira.comments(key)] == [True] * 2
-    assert Counter(who for one in told for who in one.recipients) == {"fay": 5, "finn": 5}
-    assert [one.text for one in told if "SE-3 " in one.text or "SE-3]" in one.text] == []
-    assert [one.effect.reason for one in story if one.effect].count(LOOKS_FIRST) == 2
-    assert sum(one.at >= MONDAY for one in looks) in {1, 2}, "fifty edits are one look, two where one had just begun"
-    assert (counts["missed jira"], counts["healed jira"], dead_letters) == (15, 15, [])
 
 
 # A worker is stopped while it works
@@ -477,7 +270,7 @@ def begin(process: asyncio.subprocess.Process) -> None:
 
 
 async def test_a_worker_that_was_stopped_past_its_lease_writes_nothing_when_it_wakes_up(
-    server: Store, redis: Redis, team_file: Path
+    server: Store, redis: Redis, tmp_path: Path
 ) -> None:
     """It is stopped between its search for the comment and the comment; meanwhile another worker writes it."""
     asked, may_answer = asyncio.Event(), asyncio.Event()
@@ -486,7 +279,7 @@ async def test_a_worker_that_was_stopped_past_its_lease_writes_nothing_when_it_w
         jira.app.add_middleware(Held, is_asked=asked, may_answer=may_answer)
         async with serve(jira.app) as url, AsyncExitStack() as stack:
             jira.base_url = url
-            for person in team_from(load_config(team_file)).members:
+            for person in team_from(load_config(a_team(tmp_path))).members:
                 jira.add_person(str(person.jira), person.name)
             await jira.create_sprint(41, "SE Sprint 41", board=12)
             await jira.start_sprint(41)
@@ -497,11 +290,9 @@ async def test_a_worker_that_was_stopped_past_its_lease_writes_nothing_when_it_w
                 "CRAFTY_JIRA_EMAIL": jira.bot.email,
                 "CRAFTY_JIRA_TOKEN": "a-token",
             }
-            stopped, other = [
-                await stack.enter_async_context(hasty_worker(team_file.parent, environ)) for _ in range(2)
-            ]
+            stopped, other = [await stack.enter_async_context(hasty_worker(tmp_path, environ)) for _ in range(2)]
             begin(stopped)
-            await asyncio.wait_for(asked.wait(), 20)
+            await asyncio.wait_for(asked.wait(), 60)
             stopped.send_signal(signal.SIGSTOP)
             may_answer.set()
             begin(other)
@@ -509,7 +300,7 @@ async def test_a_worker_that_was_stopped_past_its_lease_writes_nothing_when_it_w
             stopped.send_signal(signal.SIGCONT)
             for process in (stopped, other):
                 process.terminate()
-                assert await asyncio.wait_for(process.wait(), 20) == 0
+                assert await asyncio.wait_for(process.wait(), 60) == 0
     assert len(own_comments(jira)) == 1
     done = [
         one.effect.result for one in await Ledger(redis).timeline("SE-1") if one.effect and one.effect.kind == "comment"
@@ -645,7 +436,7 @@ asyncio.run(check())
 
 
 def test_a_process_whose_rule_never_ends_is_ended_and_says_where_it_stood() -> None:
-    ended = subprocess.run([sys.executable, "-c", STUCK], capture_output=True, text=True, timeout=20, check=False)
+    ended = subprocess.run([sys.executable, "-c", STUCK], capture_output=True, text=True, timeout=60, check=False)
     assert (ended.returncode, ended.stdout) == (1, "alive\n")
     assert "in check" in ended.stderr
 

@@ -8,6 +8,7 @@ from redis.asyncio import Redis
 
 from service.current import Current
 from service.errors import Rejected
+from service.forgetting import ERASED
 from service.jira_shapes import FieldMap
 from service.ledger import Delivery, Ledger, Site
 from service.queue import Queue
@@ -168,3 +169,13 @@ async def test_of_what_concerned_nobody_there_is_nothing_to_decide_on(
     with pytest.raises(Rejected, match="nothing of this delivery was kept") as refusal:
         await intake.replay(*await stored(ledger))
     assert refusal.value.status == 410
+
+
+@pytest.mark.parametrize(
+    ("note", "why"), [(ERASED, ERASED), (None, "no rule was concerned with it, or it was too large")]
+)
+async def test_what_is_not_kept_says_why(intake: Intake, clock: SetClock, note: str | None, why: str) -> None:
+    gone = Delivery(id="d-1", source="jira", event="x", subject="SE-1", received=clock(), note=note)
+    with pytest.raises(Rejected) as refusal:
+        await intake.replay(gone, b"")
+    assert refusal.value.detail == f"nothing of this delivery was kept: {why}"

@@ -99,10 +99,16 @@ class Stage(Scenery):
         while True:
             _, following = await self._outlook()
             moment = at if following is None or following > at else max(following, self.clock.now)
-            await self._jump(moment)
+            await self.jump(moment)
             yield moment
             if moment == at:
                 return
+
+    async def jump(self, at: datetime) -> None:
+        """Sets the clock to `at`; whatever fell due on the way happens then."""
+        self.clock.now = at
+        await self.queue.want()
+        await self.settled()
 
     async def settled(self) -> None:
         """Returns when every webhook is answered and nothing is due or under way."""
@@ -120,11 +126,6 @@ class Stage(Scenery):
         """The keys of the work that was given up."""
         redis: Any = self.redis
         return [key.decode() for key in await redis.zrange(f"{PREFIX}failed", 0, -1)]
-
-    async def _jump(self, at: datetime) -> None:
-        self.clock.now = at
-        await self.queue.want()
-        await self.settled()
 
     async def _is_settled(self) -> bool:
         """Whether no work is left, and every webhook was answered before that was asked: each may bring new work."""
@@ -146,6 +147,41 @@ class Stage(Scenery):
         return bool(under_way) or (following is not None and following <= self.clock.now), following
 
 
+@dataclass(frozen=True)
+class Surroundings:
+    """The stand-ins and a store, which stay whether Crafty runs or not."""
+
+    scenery: Scenery
+    config: Config
+    flavour: Flavour
+    redis_url: str
+
+    @asynccontextmanager
+    async def crafty(self, weather: Mapping[str, Weather] = CALM) -> AsyncIterator[Stage]:
+        """Crafty, as long as it runs; nobody hears a webhook afterwards. weather: as `stage` takes it."""
+        async with AsyncExitStack() as stack:
+            yield await _set_up(stack, self.redis_url, self.config, self.scenery, self.flavour, weather)
+        for sender in self.scenery.senders:
+            sender.target = None
+
+
+@asynccontextmanager
+async def surroundings(
+    start: datetime,
+    config: Path,
+    flavour: Flavour = "cloud",
+    habits: Habits = RELIABLE,
+    prepare: Prepare = _nothing,
+) -> AsyncIterator[Surroundings]:
+    """What `stage` sets up but for Crafty, which may come and go."""
+    with tempfile.TemporaryDirectory(prefix="crafty-demo-") as folder:
+        async with embedded_redis(Path(folder)) as redis_url, httpx.AsyncClient() as client:
+            domain = load_config(config)
+            scenery = _build(domain, StoryClock(start), client, flavour, habits)
+            await prepare(scenery)
+            yield Surroundings(scenery, domain, flavour, redis_url)
+
+
 @asynccontextmanager
 async def stage(
     start: datetime,
@@ -161,13 +197,8 @@ async def stage(
     Crafty came, of which no webhook tells; weather: of each vendor that fails at times, which begins once Crafty knows
     the site.
     """
-    async with AsyncExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="crafty-demo-"))
-        redis_url = await stack.enter_async_context(embedded_redis(Path(folder)))
-        domain, client = load_config(config), await stack.enter_async_context(httpx.AsyncClient())
-        scenery = _build(domain, StoryClock(start), client, flavour, habits)
-        await prepare(scenery)
-        yield await _set_up(stack, redis_url, domain, scenery, flavour, weather)
+    async with surroundings(start, config, flavour, habits, prepare) as at, at.crafty(weather) as on:
+        yield on
 
 
 def _build(config: Config, clock: StoryClock, client: httpx.AsyncClient, flavour: Flavour, habits: Habits) -> Scenery:

@@ -85,9 +85,8 @@ class Intake:
         more, or RedisAway.
         """
         if not body:
-            raise Rejected(
-                410, "nothing of this delivery was kept, because no rule was concerned with it or it was too large"
-            )
+            why = delivery.note or "no rule was concerned with it, or it was too large"
+            raise Rejected(410, f"nothing of this delivery was kept: {why}")
         return await self._by_standing_rules(lambda: self._store_again(delivery, body))
 
     async def _by_standing_rules(self, store: Callable[[], Awaitable[Answer]]) -> Answer:

@@ -21,7 +21,7 @@ PAGES = [
 ]
 DEEDS = [
     *("/rules/green-ticket", "/rules/green-ticket/mode", "/rules/green-ticket/back", "/deliveries/d-1/replay"),
-    *("/jobs/retry", "/jobs/drop"),
+    *("/jobs/retry", "/jobs/retry-all", "/jobs/drop"),
 ]
 
 

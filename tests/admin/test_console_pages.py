@@ -378,6 +378,19 @@ async def test_a_dead_letter_is_tried_again_or_dropped(
     assert (await admin.send(f"/jobs/{deed}", id="no-such-job", state="failed")).status_code == 404
 
 
+async def test_all_dead_letters_are_tried_again_at_once(admin: Visitor, redis: Redis, clock: SetClock) -> None:
+    await admin.open("/jobs")
+    assert "Retry all" not in admin.words
+    queue = Queue(redis, clock)
+    await given_up(queue, redis, comment())
+    await given_up(queue, redis, look_again("spillover", "SE-2", clock()))
+    await admin.open("/jobs")
+    assert "Retry all 2 now" in admin.words
+    await admin.send("/jobs/retry-all")
+    assert "2 pieces of work are tried again at once." in admin.words
+    assert "Nothing waits here." in admin.words
+
+
 async def test_what_failed_needs_a_hand(admin: Visitor, redis: Redis, clock: SetClock) -> None:
     await admin.open("")
     assert "Nothing. All is well." in admin.words

@@ -38,6 +38,13 @@ async def retry(office: Office, visit: Visit) -> Done:
     return await _steered(office.steering.retry, visit, "is tried again at once")
 
 
+async def retry_all(office: Office, visit: Visit) -> Done:
+    """Does everything at once that was given up."""
+    count = await office.steering.retry_all(visit.visitor.actor)
+    what = "1 piece of work is" if count == 1 else f"{count} pieces of work are"
+    return Done("/console/jobs", f"{what} tried again at once.")
+
+
 async def drop(office: Office, visit: Visit) -> Done:
     """Takes a piece of work away for good."""
     return await _steered(office.steering.drop, visit, "is dropped")

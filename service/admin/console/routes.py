@@ -8,7 +8,7 @@ from service.admin.console.audit import audit
 from service.admin.console.decisions import decisions, subject
 from service.admin.console.deliveries import deliveries, delivery, replay
 from service.admin.console.desk import HEADERS, Desk, Page, Visit
-from service.admin.console.jobs import drop, job, jobs, retry
+from service.admin.console.jobs import drop, job, jobs, retry, retry_all
 from service.admin.console.ledgers import acknowledgements, spillovers
 from service.admin.console.looks import Looks, asset_route, zone_of
 from service.admin.console.overview import overview
@@ -42,6 +42,7 @@ def console_routes(office: Office) -> list[Route]:
         desk.page("/jobs", jobs),
         desk.page("/jobs/one", job),
         desk.deed("/jobs/retry", retry),
+        desk.deed("/jobs/retry-all", retry_all),
         desk.deed("/jobs/drop", drop),
         desk.page("/sprints", sprints),
         desk.page("/spillovers", spillovers),

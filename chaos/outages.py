@@ -1,0 +1,70 @@
+"""What else befalls a house than kills: no Redis, a full one, and a worker that sleeps."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from random import Random
+from typing import Final, Literal
+
+from redis.asyncio import Redis
+
+from chaos.house import House, Store, Victim, taken_up
+
+Shortage = Literal["disk", "memory"]
+_SHORTAGES: Final[dict[Shortage, Callable[[Store], AbstractContextManager[None]]]] = {
+    "disk": Store.full_disk,
+    "memory": Store.full_memory,
+}
+_LEASES: Final = 1.5
+"""How long a worker sleeps, in leases."""
+
+_WAKING_SECONDS: Final = 1.0
+_MOMENT: Final = 0.5
+
+
+async def redis_away(after: float, seconds: float, house: House, _: Random) -> dict[str, int]:
+    """Redis is away for that long, from some seconds after people began to work."""
+    await asyncio.sleep(after)
+    async with house.store.away():
+        await asyncio.sleep(seconds)
+    return {"seconds without Redis": round(seconds)}
+
+
+async def redis_full(of: Sequence[Shortage], seconds: float, house: House, _: Random) -> dict[str, int]:
+    """Redis has no room of each kind for that long, and room for as long before."""
+    for shortage in of:
+        await asyncio.sleep(seconds)
+        with _SHORTAGES[shortage](house.store):
+            await asyncio.sleep(seconds)
+    return {f"seconds without {shortage}": round(seconds) for shortage in of}
+
+
+async def worker_asleep(times: int, lease: float, house: House, chance: Random) -> dict[str, int]:
+    """One worker after the other is stopped over its work for longer than its lease, and wakes up to find it done."""
+    async with Redis.from_url(house.store.url) as redis:
+        held = [await _fall_asleep(house.workers[number % 2], lease, redis, chance) for number in range(times)]
+    await asyncio.sleep(_WAKING_SECONDS)
+    return {
+        "workers stopped past their lease": times,
+        "work that they had in hand": sum(held),
+        "endings that came too late": house.said("work.lease_lost"),
+    }
+
+
+async def _fall_asleep(worker: Victim, lease: float, redis: Redis, chance: Random) -> int:
+    """Stops it once it has work in hand; how much that was."""
+    while True:
+        await asyncio.sleep(chance.uniform(0.0, _WAKING_SECONDS))
+        with worker.stopped():
+            if held := await _stuck(redis):
+                await asyncio.sleep(_LEASES * lease)
+                return held
+
+
+async def _stuck(redis: Redis) -> int:
+    """How much work is in hand and stays there: what others have in hand is done in a moment."""
+    before = await taken_up(redis)
+    await asyncio.sleep(_MOMENT)
+    return len(before & await taken_up(redis))
