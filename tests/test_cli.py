@@ -13,6 +13,7 @@ import pytest
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
 from service.rules import all_rules
+from tests import forked
 from tests.builders import CONFIG
 
 RULES = len(all_rules())
@@ -22,15 +23,7 @@ CRAFTY = [sys.executable, "-m", "service.cli"]
 def crafty(folder: Path, *words: str, environ: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Runs the command in a folder of its own, with nothing of ours in its environment but `environ`."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("CRAFTY_")}
-    return subprocess.run(
-        [*CRAFTY, *words],
-        cwd=folder,
-        env={**clean, "NO_COLOR": "1", "COLUMNS": "200", **(environ or {})},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return forked.run(folder, words, {**clean, "NO_COLOR": "1", "COLUMNS": "200", **(environ or {})})
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import httpx
 
+from service.clients.channels import Channels
 from service.clients.github import GitHub
 from service.clients.gitlab import GitLab
 from service.clients.jira import CloudJira, DataCenterJira
@@ -18,6 +19,9 @@ WITHOUT_DOCUMENT: dict[str, tuple[type, str]] = {
     "/api/v4/projects/": (GitLab, "GitLab's document is not among ours"),
 }
 """How paths begin of which no document tells, whose they are, and why."""
+
+WITHOUT_CALLS: dict[type, str] = {Channels: "what is asked there is apprise's, which knows each service's words"}
+"""Clients that ask nothing by themselves."""
 
 _LISTED = "the lists of topics take the parameters of Discourse's TopicQuery, of which the document names few"
 _RAW = "Discourse's TopicsController shows what was written when it is asked to with include_raw"
