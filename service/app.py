@@ -41,6 +41,12 @@ from service.webhooks.intake import Intake
 from service.webhooks.routes import PATH, Webhooks, problem
 from service.webhooks.sources import Sources
 
+_WAYS_OUT: Final = {
+    404: "there is nothing at this address; /docs lists what there is",
+    405: "this address does not take that method; Allow names those that it takes",
+}
+"""What is said where no route fits, by status."""
+
 _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -121,7 +127,7 @@ def _answer_errors(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def refused(request: Request, refusal: HTTPException) -> Response:
         headers = {"Allow": _allowed(request)} if refusal.status_code == 405 else refusal.headers
-        return problem(refusal.status_code, str(refusal.detail), headers)
+        return problem(refusal.status_code, _WAYS_OUT.get(refusal.status_code, refusal.detail), headers)
 
     app.add_exception_handler(Exception, _failed)
 

@@ -73,6 +73,8 @@ class Worker(ArqWorker):
         self._clock = clock
         self._clients = clients
         self._stopping = asyncio.Event()
+        self.is_resting = False
+        """Whether it waits for the doorbell: it takes nothing up then."""
 
     async def start_jobs(self, job_ids: list[bytes]) -> None:
         """Takes as many as there is room for.
@@ -146,7 +148,9 @@ class Worker(ArqWorker):
     async def _rest(self, seconds: float) -> None:
         """Until the doorbell rings, that long at most, or until it is time to stop."""
         bell, stop = asyncio.create_task(self._queue.ring(seconds)), asyncio.create_task(self._stopping.wait())
+        self.is_resting = True
         _, waiting = await asyncio.wait({bell, stop}, return_when=asyncio.FIRST_COMPLETED)
+        self.is_resting = False
         for one in waiting:
             one.cancel()
         await asyncio.gather(*waiting, return_exceptions=True)

@@ -12,6 +12,7 @@ import jsonschema
 import pytest
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_fixed
 
+from service.release import own_version
 from service.rules import all_rules
 from tests import forked
 from tests.builders import CONFIG
@@ -40,9 +41,20 @@ def test_help_names_every_command(folder: Path) -> None:
     assert "reads settings, calls, and prints" not in shown.stdout
 
 
+def test_the_version_is_that_of_the_package(folder: Path) -> None:
+    shown = crafty(folder, "--version")
+    assert (shown.returncode, shown.stdout) == (0, f"{own_version()}\n")
+
+
 def test_config_check_says_that_all_is_well(folder: Path) -> None:
     shown = crafty(folder, "config", "check")
     assert (shown.returncode, shown.stdout) == (0, f"crafty.toml is fine. Cells: 1, people: 7, rules: {RULES}.\n")
+
+
+def test_config_check_fails_where_there_is_nothing_to_check(tmp_path: Path) -> None:
+    shown = crafty(tmp_path, "config", "check")
+    assert (shown.returncode, shown.stdout) == (1, "")
+    assert "crafty.example.toml" in shown.stderr
 
 
 @pytest.mark.parametrize(
@@ -89,10 +101,17 @@ def test_why_without_anything_running_says_how_to_start(folder: Path) -> None:
     assert "crafty up" in shown.stderr
 
 
+def test_a_redis_that_is_away_is_a_sentence_that_names_its_setting(folder: Path) -> None:
+    shown = crafty(folder, "check", environ={"CRAFTY_REDIS_URL": "redis://127.0.0.1:1"})
+    assert (shown.returncode, shown.stdout) == (1, "")
+    assert "whether CRAFTY_REDIS_URL is right" in shown.stderr
+
+
 def test_why_of_a_subject_that_nobody_spoke_of(folder: Path, redis_url: str) -> None:
     shown = crafty(folder, "why", "SE-999", environ={"CRAFTY_REDIS_URL": redis_url})
     assert shown.returncode == 0
     assert "Nothing is known of SE-999" in shown.stdout
+    assert "crafty doctor" in shown.stderr
 
 
 def test_a_taken_port_is_a_sentence(folder: Path) -> None:
@@ -108,7 +127,7 @@ def test_a_taken_port_is_a_sentence(folder: Path) -> None:
 def test_an_unknown_command_is_wrong_use(folder: Path) -> None:
     shown = crafty(folder, "dance")
     assert shown.returncode == 2
-    assert "Traceback" not in shown.stderr
+    assert shown.stderr == "No such command 'dance'. `crafty --help` says what there is.\n"
 
 
 def test_the_api_alone_ends_cleanly_when_it_is_told_to(folder: Path, redis_url: str) -> None:

@@ -34,9 +34,10 @@ async def test_what_was_given_up_is_listed_and_tried_again_by_one_or_all(
     assert ["SE-0:s" in listed, "SE-1:s" in listed, "no right to" in listed] == [False, True, True]
     assert one.stdout == "1 piece of work will be tried again at once.\n"
     assert rest.stdout == "2 pieces of work will be tried again at once.\n"
+    assert crafty(folder, "jobs", "retry", "--all", environ=dead).stdout == "Nothing was given up.\n"
     assert (await redis.zcard("crafty:failed"), await redis.zcard("crafty:due")) == (0, 3)
 
 
 async def test_what_there_is_not_is_wrong_use(folder: Path, dead: dict[str, str]) -> None:
     shown = crafty(folder, "jobs", "retry", "look:x:SE-9", environ=dead)
-    assert (shown.returncode, shown.stdout, shown.stderr) == (2, "", "there is no job look:x:SE-9, or it is done\n")
+    assert (shown.returncode, shown.stdout, shown.stderr) == (2, "", "There is no job look:x:SE-9, or it is done.\n")

@@ -100,7 +100,7 @@ async def test_why_without_a_subject_tells_of_none(folder: Path, served: dict[st
     ("words", "sentence"),
     [
         pytest.param(("green-ticket",), "Say what to set", id="nothing to set"),
-        pytest.param(("green-tickets", "--mode", "off"), "there is no rule green-tickets", id="an unknown rule"),
+        pytest.param(("green-tickets", "--mode", "off"), "There is no rule green-tickets", id="an unknown rule"),
         pytest.param(("green-ticket", "--mode", "loud"), "'--mode': 'loud' is not one of", id="an unknown mode"),
         pytest.param(("green-ticket", "--mode", "off", "--cell", "X"), "X is not a cell", id="an unknown cell"),
         pytest.param(("green-ticket", "--param", "lead=1h"), "params.lead: is not a parameter", id="no such parameter"),

@@ -133,8 +133,8 @@ async def test_simulate_goes_by_what_admins_have_set(folder: Path, served: dict[
         pytest.param(("payload.json", "--now", "2199-01-01T00:00Z"), 2, "in the years 1901 to 2198", id="too late"),
         pytest.param(("payload.json", "--source", "trello"), 2, "'--source': 'trello' is not one of", id="source"),
         pytest.param(("payload.json", "--fetch"), 1, "--fetch needs Redis", id="nothing to fetch from"),
-        pytest.param(("crafty.toml",), 1, "the JSON is not what this event must have", id="no JSON"),
-        pytest.param((), 2, "Missing argument 'file'.", id="no file"),
+        pytest.param(("crafty.toml",), 1, "crafty.toml: the JSON is not what this event must have", id="no JSON"),
+        pytest.param((), 2, "Missing argument 'file'. `crafty simulate --help` says", id="no file"),
     ],
 )
 def test_what_simulate_can_not_do_is_a_sentence(folder: Path, words: tuple[str, ...], code: int, sentence: str) -> None:
@@ -163,8 +163,8 @@ async def test_replay_of_what_is_gone_is_a_sentence(folder: Path, served: dict[s
     never = crafty(folder, "replay", "d-9", environ=served)
     await redis.delete("crafty:delivery:d-1")
     gone = crafty(folder, "replay", "d-1", environ=served)
-    assert (never.returncode, never.stderr) == (1, "There is no delivery d-9.\n")
-    assert (gone.returncode, gone.stderr) == (1, "d-1 is not stored any more.\n")
+    assert (never.returncode, never.stderr) == (2, "There is no delivery d-9.\n")
+    assert (gone.returncode, gone.stderr) == (2, "Delivery d-1 is not stored any more.\n")
 
 
 # backtest

@@ -5,13 +5,15 @@ from __future__ import annotations
 import importlib
 import sys
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, NoReturn
+from typing import Annotated, Any, Final, NoReturn
 
 import typer
 from typer.core import TyperGroup
 
 from service.cli._session import WrongUseError
-from service.errors import ConfigError, CraftyError
+from service.errors import ConfigError, CraftyError, RedisAway
+from service.release import own_version
+from service.steering import GoneError
 from service.tuning import CannotTuneError
 
 _ABOUT: Final = "Keeps the promises of a sprint: runs the bot, and shows and steers what its rules do."
@@ -82,8 +84,18 @@ app = typer.Typer(
 )
 
 
+def _tell_version(is_asked: bool) -> None:
+    if is_asked:
+        typer.echo(own_version())
+        raise typer.Exit
+
+
 @app.callback()
-def _any() -> None:
+def _any(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
     """Makes it a group, which needs a callback while it has no commands of its own."""
 
 
@@ -92,15 +104,29 @@ def main() -> NoReturn:
     try:
         sys.exit(app(prog_name="crafty", standalone_mode=False))
     except typer.TyperException as error:
-        _complain(error.format_message().replace("Value error, ", ""), error.exit_code)
+        _complain(f"{error.format_message().replace('Value error, ', '')}{_way_out(error)}", error.exit_code)
     except typer.Abort:
         _complain("Nothing was done.", FAILED)
     except ConfigError as error:
         _complain(f"The configuration can't be used:\n{error}", WRONG_USE)
     except (WrongUseError, CannotTuneError) as error:
         _complain(str(error), WRONG_USE)
+    except GoneError as gone:
+        _complain(_sentence(str(gone)), WRONG_USE)
+    except RedisAway as away:
+        _complain(f"{away}: look whether it runs, and whether CRAFTY_REDIS_URL is right.", FAILED)
     except CraftyError as error:
         _complain(str(error), FAILED)
+
+
+def _sentence(told: str) -> str:
+    """What the API tells without a capital and a full stop."""
+    return f"{told[:1].upper()}{told[1:].removesuffix('.')}."
+
+
+def _way_out(error: typer.TyperException) -> str:
+    command = getattr(getattr(error, "ctx", None), "command_path", None)
+    return f" `{command} --help` says what there is." if command else ""
 
 
 def _complain(sentence: str, code: int) -> NoReturn:

@@ -71,7 +71,10 @@ def show_forgotten(told: Told) -> None:
         for kind, count in told.changed.items():
             table.add_row(words(kind), str(count))
         show(table)
-    typer.echo(f"{sum(told.changed.values())} entries were changed. The audit log says that somebody was forgotten.")
+        typer.echo(f"{sum(told.changed.values())} entries were changed.")
+    else:
+        typer.echo("Nothing that is stored names them. Is it their id, or their account as that system writes it?")
+    typer.echo("The audit log says that somebody was forgotten.")
     if told.is_configured:
         remark("They stand in crafty.toml. Take them out and start Crafty anew, or the next webhook brings them back.")
     if told.is_set:

@@ -9,11 +9,12 @@ from rich.table import Table
 
 from service.cli._printing import show, show_json, words
 from service.cli._session import Session, WrongUseError, during, operator, prepared
-from service.steering import GoneError, Job, State
+from service.steering import Job, State
 
 app = typer.Typer(invoke_without_command=True, add_completion=False)
 
 _MOST: Final = 200
+_NOTHING: Final = "Nothing was given up."
 
 
 @app.callback(epilog="Example: crafty jobs --state deferred")
@@ -29,7 +30,7 @@ def jobs(
     if as_json:
         show_json(found)
     elif not found:
-        typer.echo("Nothing was given up." if state == "failed" else f"Nothing is {state}.")
+        typer.echo(_NOTHING if state == "failed" else f"Nothing is {state}.")
     else:
         show(_table(found))
 
@@ -43,16 +44,14 @@ def retry(
     if (job is None) != everything:
         raise WrongUseError("Say what to try again: the id of one job, or --all.")
     count = during(prepared(), lambda session: _retried(session, job))
-    typer.echo(f"{count} {'piece' if count == 1 else 'pieces'} of work will be tried again at once.")
+    told = f"{count} {'piece' if count == 1 else 'pieces'} of work will be tried again at once."
+    typer.echo(told if count else _NOTHING)
 
 
 async def _retried(session: Session, job: str | None) -> int:
     if job is None:
         return await session.steering.retry_all(operator())
-    try:
-        await session.steering.retry(job, operator())
-    except GoneError as unknown:
-        raise WrongUseError(f"{unknown}") from None
+    await session.steering.retry(job, operator())
     return 1
 
 

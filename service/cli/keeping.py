@@ -24,7 +24,9 @@ def backup(file: Annotated[Path, typer.Argument(help="Where to keep it; an older
     typer.echo(f"Everything is in {file} ({size:,} bytes).")
 
 
-def restore(file: Annotated[Path, typer.Argument(help="A file that `crafty backup` wrote.")]) -> None:
+def restore(
+    file: Annotated[Path, typer.Argument(help="A file that `crafty backup` wrote.", exists=True, dir_okay=False)],
+) -> None:
     """Lays a backup into CRAFTY_DATA_DIR, while Crafty does not run; `crafty up` starts from it."""
     settings = prepared().settings
     if settings.redis_url:

@@ -52,8 +52,11 @@ def acknowledgements(
         seconds = {name: None if span is None else span.total_seconds() for name, span in spans.items()}
         show_json({**msgspec.structs.asdict(found), **seconds})
         return
-    table = Table("met", "missed", "closed", "still open", "median", "95 of 100 within")
     counts = (found.met, found.missed, found.closed, found.open)
+    if not any(counts):
+        typer.echo("No contribution has come yet; `community-ack` counts them, from the places that crafty.toml names.")
+        return
+    table = Table("met", "missed", "closed", "still open", "median", "95 of 100 within")
     table.add_row(*map(str, counts), *(_span(span) for span in (found.median, found.percentile_95)))
     show(table)
 

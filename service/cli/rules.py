@@ -14,7 +14,7 @@ from service.cli._printing import remark, show, show_json
 from service.cli._session import Prepared, WrongUseError, during, named_value, opened, operator, prepared, redis_at_hand
 from service.engine import Mode
 from service.errors import RedisAway
-from service.steering import GoneError, RuleSettings
+from service.steering import RuleSettings
 from service.tuning import shown
 
 app = typer.Typer(invoke_without_command=True, add_completion=False)
@@ -51,10 +51,7 @@ def set_rule(
         wish["params"] = dict(map(named_value, param))
     if not wish:
         raise WrongUseError("Say what to set: --mode, or --param KEY=VALUE.")
-    try:
-        settings = during(prepared(), lambda session: session.steering.tune(name, cell, wish, operator()))
-    except GoneError as unknown:
-        raise WrongUseError(f"{unknown}") from None
+    settings = during(prepared(), lambda session: session.steering.tune(name, cell, wish, operator()))
     typer.echo(_told(settings, cell))
 
 

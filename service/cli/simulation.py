@@ -19,7 +19,7 @@ from service.calendar import is_reckonable
 from service.cli._printing import plain, remark, show, show_json, words
 from service.cli._session import Prepared, WrongUseError, opened, prepared, redis_at_hand
 from service.connections import connected
-from service.errors import CraftyError, RedisAway
+from service.errors import CraftyError, RedisAway, Rejected
 from service.gather import Gatherer
 from service.jira_shapes import FieldMap
 from service.ledger import Ledger, Site
@@ -55,7 +55,10 @@ def simulate(
     ready = prepared()
     headers, body = _as_posted(source, event, _read(file))
     payload = _Payload(source, headers, body, _moment(now))
-    simulated = asyncio.run(_simulated(ready, payload, fetch=fetch))
+    try:
+        simulated = asyncio.run(_simulated(ready, payload, fetch=fetch))
+    except Rejected as refused:
+        raise CraftyError(f"{file}: {refused.detail}.") from None
     if as_json:
         show_json(simulated.shown())
     else:
@@ -86,7 +89,7 @@ def _as_posted(source: Source, event: str, body: bytes) -> tuple[dict[str, str],
     if source == "jira":
         return {}, _named(event, body) if event else body
     if not event:
-        remark(f"{source.title()} names the event beside the body; say which it is with --event.")
+        remark("Such a sender names the event beside the body; say which it is with --event.")
     return {_HEADERS[source]: event, "x-discourse-event-type": event.partition("_")[0]}, body
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
-from service.cli._printing import plain, show, show_json, words
+from service.cli._printing import plain, remark, show, show_json, words
 from service.cli._session import during, prepared
 from service.engine import Decision
 from service.ledger import Entry
@@ -31,6 +31,7 @@ def why(
         return
     if not story.entries:
         typer.echo(f"Nothing is known of {subject}: no delivery spoke of it, or none in the last 120 days.")
+        remark("Should there be one? `crafty doctor` says whether webhooks arrive.")
         return
     for line in _standing(story):
         typer.echo(line)

@@ -66,7 +66,7 @@ async def _replayed(session: Session, name: str) -> Answer:
     found = await session.ledger.delivery(name)
     if found is None:
         was = await session.ledger.was_taken(name)
-        raise GoneError(f"{name} is not stored any more." if was else f"There is no delivery {name}.")
+        raise GoneError(f"delivery {name} is not stored any more" if was else f"there is no delivery {name}")
     ready = session.prepared
     intake = Intake(ready.settings, ready.team, session.current, Queue(session.redis, utc_now))
     answer = await intake.replay(*found)
@@ -110,10 +110,13 @@ def _span(since: str) -> timedelta:
 
 
 def _show_backtest(result: BackTest, since: str) -> None:
+    if not result.deliveries:
+        typer.echo(f"No delivery of the last {since} is stored, so there is nothing to try it on.")
+        return
     left_out = f"{result.unconcerned} concerned no rule, {result.unread} could not be read"
     typer.echo(f"{result.deliveries} deliveries of the last {since}; {left_out}.")
     if not result.shifts:
-        typer.echo("No action would be another one.")
+        typer.echo("Every action would stay as it is.")
         return
     for title, counts in (("rule", result.by_rule()), ("person", result.by_person())):
         table = Table(title, "appear", "vanish", "change")

@@ -132,7 +132,10 @@ class Stage(Scenery):
         await asyncio.gather(*(sender.drain() for sender in self.senders))
         answered = sum(delivery.status is not None for delivery in self._deliveries())
         is_busy, _ = await self._outlook()
-        return not is_busy and not self.worker.job_counter and answered == len(self._deliveries())
+        is_idle = (
+            self.worker.is_resting and not self.worker.job_counter
+        )  # between the two it may have just taken something up
+        return not is_busy and is_idle and answered == len(self._deliveries())
 
     def _deliveries(self) -> list[Delivery]:
         return [delivery for sender in self.senders for delivery in sender.deliveries]

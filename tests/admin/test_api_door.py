@@ -150,13 +150,18 @@ async def test_what_is_left_blank_counts_as_left_out(api: httpx.AsyncClient, pat
 
 
 @pytest.mark.parametrize(
-    ("method", "path", "status"),
-    [("GET", "nothing", 404), ("POST", "rules", 405), ("DELETE", "rules/green-ticket", 405)],
+    ("method", "path", "status", "way_out"),
+    [
+        ("GET", "nothing", 404, "/docs lists"),
+        ("POST", "rules", 405, "Allow names"),
+        ("DELETE", "rules/green-ticket", 405, "Allow names"),
+    ],
 )
 async def test_an_unknown_address_or_method_is_a_problem_too(
-    api: httpx.AsyncClient, method: str, path: str, status: int
+    api: httpx.AsyncClient, method: str, path: str, status: int, way_out: str
 ) -> None:
-    assert told(await api.request(method, f"/api/v1/{path}"))[0] == status
+    answer, detail = told(await api.request(method, f"/api/v1/{path}"))
+    assert (answer, way_out in detail) == (status, True)
 
 
 @pytest.mark.parametrize("path", GETS)

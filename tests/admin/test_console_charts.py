@@ -22,16 +22,15 @@ def drawn(svg: str, kind: str) -> list[Element]:
 def test_the_longest_bar_takes_the_whole_width_and_the_others_their_share() -> None:
     picture = bars([Bar("one", (6, 2)), Bar("two", (2, 0)), Bar("none", (0, 0))])
     first, second = drawn(picture, "series-1"), drawn(picture, "series-2")
-    widths = [float(one.get("width", "")) for one in first]
-    assert widths[0] == pytest.approx(3 * widths[1], abs=0.2)
-    assert widths[2] == 0
-    assert float(second[0].get("x", "")) == pytest.approx(150 + widths[0], abs=0.2)
+    assert [one.get("width") for one in first] == ["75.0%", "25.0%", "0.0%"]
+    assert [one.get("width") for one in second] == ["25.0%", "0.0%", "0.0%"]
+    assert second[0].get("x") == "75.0%"
     assert [one.text for one in drawn(picture, "label")] == ["one", "two", "none"]
 
 
 @pytest.mark.parametrize("rows", [[], [Bar("none", (0, 0))]])
 def test_nothing_is_drawn_of_nothing(rows: list[Bar]) -> None:
-    assert [one.get("width") for one in drawn(bars(rows), "series-1")] == ["0.0"] * len(rows)
+    assert [one.get("width") for one in drawn(bars(rows), "series-1")] == ["0.0%"] * len(rows)
 
 
 def test_words_in_a_picture_are_only_words_and_long_ones_are_cut() -> None:

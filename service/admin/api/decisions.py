@@ -175,10 +175,12 @@ class WhyShape(Shape):
 )
 async def decisions(
     office: OfficeHere,
-    subject: str | None = None,
-    rule: str | None = None,
-    outcome: Annotated[Outcome | None, Query(), or_blank(enum=["act", "wait", "pass"])] = None,
-    cell: str | None = None,
+    subject: Annotated[str | None, Query(description="Only on this one, such as SE-123.")] = None,
+    rule: Annotated[str | None, Query(description="Only by this rule, by its name.")] = None,
+    outcome: Annotated[
+        Outcome | None, Query(description="Only those that ended so."), or_blank(enum=["act", "wait", "pass"])
+    ] = None,
+    cell: Annotated[str | None, Query(description="Only in this cell, by its name.")] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Page[DecisionShape]:

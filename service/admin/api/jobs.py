@@ -55,7 +55,9 @@ class RetriedShape(Shape):
 @router.get("/jobs", summary="Outgoing work", responses=answers(example={"items": [_EXAMPLE], "next": None}))
 async def jobs(
     office: OfficeHere,
-    state: Annotated[State, Query(), or_blank(enum=["queued", "deferred", "failed"])] = "failed",
+    state: Annotated[
+        State, Query(description="Due, planned, or given up."), or_blank(enum=["queued", "deferred", "failed"])
+    ] = "failed",
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Page[JobShape]:

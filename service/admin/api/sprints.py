@@ -75,7 +75,9 @@ class CalendarShape(Period):
 async def sprints(
     office: OfficeHere,
     cell: Annotated[str | None, Query(description="Only this cell, by its name.")] = None,
-    now: Annotated[Instant | None, Query(), or_blank(type="string", format="date-time")] = None,
+    now: Annotated[
+        Instant | None, Query(description="The moment to tell of; now."), or_blank(type="string", format="date-time")
+    ] = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Page[CalendarShape]:

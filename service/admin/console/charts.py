@@ -13,7 +13,7 @@ from markupsafe import Markup
 from service.calendar import SprintWindow
 
 _WIDTH: Final = 720
-_BAR, _GAP, _LABELS = 22, 10, 150
+_LABEL, _BAR, _GAP = 20, 18, 12
 _DAY: Final = timedelta(days=1)
 _BAND_TOP, _BAND = 34, 46
 _CROWDED: Final = 16
@@ -30,12 +30,12 @@ class Bar:
 
 
 def bars(rows: Sequence[Bar]) -> Markup:
-    """Horizontal bars, their parts beside each other; the longest takes the whole width."""
+    """Horizontal bars below their labels, their parts beside each other; the longest is as wide as the page allows."""
     most = max((sum(row.parts) for row in rows), default=0) or 1
-    svg = _svg(_WIDTH, len(rows) * (_BAR + _GAP) + _GAP)
-    scale = (_WIDTH - _LABELS - 10) / most
+    height = len(rows) * (_LABEL + _BAR + _GAP)
+    svg = Element("svg", {"class": "chart", "height": f"{height}", "aria-hidden": "true"})
     for number, row in enumerate(rows):
-        _draw_bar(svg, row, _GAP + number * (_BAR + _GAP), scale)
+        _draw_bar(svg, row, number * (_LABEL + _BAR + _GAP), 100 / most)
     return _markup(svg)
 
 
@@ -63,12 +63,13 @@ def sprint(window: SprintWindow, now: datetime, firings: Sequence[datetime]) -> 
     return _markup(svg)
 
 
-def _draw_bar(svg: Element, row: Bar, top: float, scale: float) -> None:
-    _text(svg, "label", _LABELS - 8, top + _BAR * 0.7, _short(row.label), "end")
-    x: float = _LABELS
+def _draw_bar(svg: Element, row: Bar, top: float, percent: float) -> None:
+    _text(svg, "label", 0, top + _LABEL * 0.7, _short(row.label), "start")
+    x: float = 0
     for number, part in enumerate(row.parts, 1):
-        _box(svg, f"series-{number}", x, top, part * scale, _BAR)
-        x += part * scale
+        place = {"x": f"{x:.1f}%", "y": f"{top + _LABEL:g}", "width": f"{part * percent:.1f}%", "height": f"{_BAR}"}
+        SubElement(svg, "rect", {"class": f"series-{number}", **place})
+        x += part * percent
 
 
 def _days(window: SprintWindow) -> Iterator[datetime]:
@@ -112,7 +113,7 @@ def _at(window: SprintWindow, at: datetime) -> float:
 
 def _svg(width: float, height: float) -> Element:
     """Hidden from screen readers, since the table says the same."""
-    return Element("svg", {"class": "chart", "viewBox": f"0 0 {width:g} {height:g}", "aria-hidden": "true"})
+    return Element("svg", {"class": "chart band", "viewBox": f"0 0 {width:g} {height:g}", "aria-hidden": "true"})
 
 
 def _box(svg: Element, kind: str, x: float, y: float, width: float, height: float) -> None:
