@@ -132,9 +132,7 @@ class Stage(Scenery):
         await asyncio.gather(*(sender.drain() for sender in self.senders))
         answered = sum(delivery.status is not None for delivery in self._deliveries())
         is_busy, _ = await self._outlook()
-        is_idle = (
-            self.worker.is_resting and not self.worker.job_counter
-        )  # between the two it may have just taken something up
+        is_idle = self.worker.is_resting and not self.worker.job_counter
         return not is_busy and is_idle and answered == len(self._deliveries())
 
     def _deliveries(self) -> list[Delivery]:
