@@ -50,7 +50,6 @@ _AT_ALL_HOURS: Final = '[messages]\npings_a_day = 100\nquiet_from = "00:00"\nqui
 _AT_ONCE: Final = "".join(
     f'[rules.{rule}]\nsettle = "0s"\n' for rule in ("missing-reviewer", "green-ticket", "community-ack")
 )
-_MINUTE: Final = timedelta(minutes=1)
 _BACK_IN_ORDER: Final = timedelta(minutes=40)
 
 
@@ -160,9 +159,9 @@ async def needs_review(jira: JiraStandIn, key: str) -> None:
 
 
 async def pass_time(on: Stage, span: timedelta) -> None:
-    """What falls due on the way happens within a minute of its moment."""
-    for _ in range(span // _MINUTE):
-        await on.jump(on.clock.now + _MINUTE)
+    """What falls due on the way happens at its moment."""
+    async for _ in on.moments(on.clock.now + span):
+        pass
 
 
 def written(on: Scenery) -> Counter[str]:

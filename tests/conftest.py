@@ -72,7 +72,7 @@ def redis_url() -> Iterator[str]:
             server.wait()
 
 
-@retry(retry=retry_if_exception_type(RedisError), stop=stop_after_delay(30), wait=wait_fixed(0.02), reraise=True)
+@retry(retry=retry_if_exception_type(RedisError), stop=stop_after_delay(60), wait=wait_fixed(0.02), reraise=True)
 def _wait_for(socket: Path) -> None:
     with SyncRedis(unix_socket_path=str(socket)) as client:
         client.ping()

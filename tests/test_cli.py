@@ -141,7 +141,7 @@ def test_the_api_alone_ends_cleanly_when_it_is_told_to(folder: Path, redis_url: 
         assert process.wait(timeout=60) == 0
 
 
-@retry(retry=retry_if_exception_type(OSError), stop=stop_after_delay(20), wait=wait_fixed(0.05), reraise=True)
+@retry(retry=retry_if_exception_type(OSError), stop=stop_after_delay(60), wait=wait_fixed(0.05), reraise=True)
 def _until_it_listens(port: int) -> None:
     socket.create_connection(("127.0.0.1", port), timeout=1).close()
 

@@ -50,6 +50,7 @@ def process_id(url: str) -> int:
 async def another_process(url: str, than: int) -> None:
     if process_id(url) == than:
         raise RedisError("it is still there")
+    kept(url)  # not while it loads what it had
 
 
 async def test_it_keeps_its_data_and_is_gone_afterwards(folder: Path) -> None:

@@ -339,6 +339,6 @@ def api(folder: Path) -> Iterator[tuple[int, int]]:
         process.wait()
 
 
-@retry(retry=retry_if_exception_type(OSError), stop=stop_after_delay(30), wait=wait_fixed(0.05), reraise=True)
+@retry(retry=retry_if_exception_type(OSError), stop=stop_after_delay(60), wait=wait_fixed(0.05), reraise=True)
 def wait_until_it_listens(number: int) -> None:
     socket.create_connection(("127.0.0.1", number), timeout=1).close()

@@ -312,7 +312,7 @@ def own_comments(jira: JiraStandIn) -> list[JiraComment]:
     return [comment for comment in jira.comments("SE-1") if "crafty" in comment.properties]
 
 
-@retry(retry=retry_if_exception_type(AssertionError), stop=stop_after_delay(20), wait=wait_fixed(0.02))
+@retry(retry=retry_if_exception_type(AssertionError), stop=stop_after_delay(60), wait=wait_fixed(0.02))
 async def until_written(jira: JiraStandIn) -> None:
     assert own_comments(jira)
 

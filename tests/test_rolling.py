@@ -395,6 +395,6 @@ async def test_a_process_is_ready_once_the_store_is_migrated(
         await until_ready(http)
 
 
-@retry(retry=retry_if_exception_type(AssertionError), stop=stop_after_delay(5), wait=wait_fixed(0.005))
+@retry(retry=retry_if_exception_type(AssertionError), stop=stop_after_delay(60), wait=wait_fixed(0.005))
 async def until_ready(http: httpx.AsyncClient) -> None:
     assert (await http.get("/readyz")).status_code == 200

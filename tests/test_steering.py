@@ -300,8 +300,10 @@ async def test_the_audit_log_is_read_in_pages_newest_first(admin: Steering) -> N
     assert await admin.audit(third[-1][0]) == []
 
 
-@retry(retry=retry_if_exception_type(RedisError), stop=stop_after_delay(10), wait=wait_fixed(0.01), reraise=True)
+@retry(retry=retry_if_exception_type(RedisError), stop=stop_after_delay(60), wait=wait_fixed(0.01), reraise=True)
 async def process_id(redis: Any, other_than: int = 0) -> int:
+    """Once the server has loaded what it had; of another process than that one."""
+    await redis.ping()
     found = int((await redis.info("server"))["process_id"])
     if found == other_than:
         raise RedisError("it is still there")

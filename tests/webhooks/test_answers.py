@@ -541,7 +541,7 @@ async def test_the_forums_ping_and_unknown_events(client: httpx.AsyncClient) -> 
         ["jira:issue_created", "jira:issue_updated", "comment_created", "sprint_closed", "worklog_created"]
     ),
 )
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_json_in_any_place_causes_a_server_error(redis_url: str, anything: Any, place: str, event: str) -> None:
     async def deliver() -> httpx.Response:
         app = app_of(redis_url, SetClock(builders.RUNNING.start))  # type: ignore[arg-type]

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import cache
 from importlib.resources import files
 from typing import Any, Final
 from urllib.parse import quote
@@ -43,21 +44,28 @@ class Looks:
     """Renders pages. Words from outside are escaped in all of them; instants are shown in one zone."""
 
     def __init__(self, zone: ZoneInfo) -> None:
-        self._env = Environment(
-            loader=PackageLoader("service.admin.console"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-        )
-        self._env.globals.update(places=_PLACES, zone=zone.key, asset=_asset)
-        self._env.filters.update(
-            moment=lambda at: _moment(at, zone), span=format_duration, pretty=_pretty, segment=_segment, code=_code
-        )
+        self._env = _environment(zone)
 
     def render(self, template: str, title: str, path: str, values: Mapping[str, Any]) -> str:
         """The page's HTML. path: the address it is shown at."""
         return self._env.get_template(template).render(title=title, here=_place_of(path), **values)
+
+
+@cache
+def _environment(zone: ZoneInfo) -> Environment:
+    """Kept, because it keeps the templates that it has read."""
+    env = Environment(
+        loader=PackageLoader("service.admin.console"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    env.globals.update(places=_PLACES, zone=zone.key, asset=_asset)
+    env.filters.update(
+        moment=lambda at: _moment(at, zone), span=format_duration, pretty=_pretty, segment=_segment, code=_code
+    )
+    return env
 
 
 def zone_of(team: Team) -> ZoneInfo:
