@@ -39,7 +39,7 @@ from service.embedded import embedded_redis
 LEAST = {
     "ingest / bare": 0.03,
     "ingest / obvious": 0.5,
-    "worker / arq's defaults": 3.0,
+    "worker / arq's defaults": 5.0,
 }
 MOST = {
     "pick-up ms, median": 10.0,

@@ -18,7 +18,7 @@ from service.clock import utc_now
 from service.demo._sender import WebhookSender, WebhookTarget
 from service.demo.jira import JiraStandIn
 from service.demo.server import serve
-from tests.test_end_to_end import free_port
+from tests.test_end_to_end import free_port, until_ready
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
@@ -94,21 +94,23 @@ async def test_a_jira_is_connected_in_five_minutes_by_what_the_readme_says(
 ) -> None:
     (tmp_path / ".venv").symlink_to(ROOT / ".venv")
     port = str(free_port())
+    url = f"http://127.0.0.1:{port}"
     async with a_jira() as jira, shell(tmp_path, CRAFTY_PORT=port) as terminal:
         own = {
             "https://example.atlassian.net": jira.base_url,
             "crafty@example.org": jira.bot.email,
-            ":8000": f":{port}",
         }
         settings, start, tell, ask = (
             with_own(block, own) for block in blocks("Connect it to your Jira in five minutes")
         )
         begun = time.monotonic()
         assert "crafty.toml is fine" in await terminal.paste(settings)
-        assert '{"status":"ready"}' in await terminal.paste(start)
+        await terminal.paste(start)
+        async with httpx.AsyncClient() as client:
+            await until_ready(client, url)
         assert "doubtful" in await terminal.paste(tell), "nothing came in yet"
         (registered,) = jira.webhooks.values()
-        jira.sender.target = WebhookTarget(f"http://localhost:{port}/webhooks/jira", registered["secret"])
+        jira.sender.target = WebhookTarget(f"{url}/webhooks/jira", registered["secret"])
         await jira.create_issue("SE-123", "acc-bob", sprint=41, assignee=ANN, estimate=3.0)
         await jira.transition("SE-123", "acc-bob", "Need Review")
         why = await terminal.paste(ask)
