@@ -22,6 +22,9 @@ _LEASES: Final = 1.5
 
 _WAKING_SECONDS: Final = 1.0
 _MOMENT: Final = 0.5
+_GLANCE: Final = 0.002
+_GLANCES: Final = 5000
+"""How often, and after how many seconds each, it is looked whether there is work in hand."""
 
 
 async def redis_away(after: float, seconds: float, house: House, _: Random) -> dict[str, int]:
@@ -47,20 +50,24 @@ async def worker_asleep(times: int, lease: float, house: House, chance: Random) 
         held = [await _fall_asleep(house.workers[number % 2], lease, redis, chance) for number in range(times)]
     await asyncio.sleep(_WAKING_SECONDS)
     return {
-        "workers stopped past their lease": times,
+        "workers stopped past their lease": sum(map(bool, held)),
         "work that they had in hand": sum(held),
         "endings that came too late": house.said("work.lease_lost"),
     }
 
 
 async def _fall_asleep(worker: Victim, lease: float, redis: Redis, chance: Random) -> int:
-    """Stops it once it has work in hand; how much that was."""
-    while True:
-        await asyncio.sleep(chance.uniform(0.0, _WAKING_SECONDS))
+    """Stops it once it has work in hand; how much that was, 0 where it had none for long."""
+    await asyncio.sleep(chance.uniform(0.0, _WAKING_SECONDS))
+    for _ in range(_GLANCES):
+        await asyncio.sleep(_GLANCE)
+        if not await taken_up(redis):
+            continue
         with worker.stopped():
             if held := await _stuck(redis):
                 await asyncio.sleep(_LEASES * lease)
                 return held
+    return 0
 
 
 async def _stuck(redis: Redis) -> int:
