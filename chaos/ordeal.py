@@ -31,8 +31,8 @@ ANSWER_SECONDS: Final = 5.0
 CALL_SECONDS: Final = 1.0
 """How long a call to Jira that was under way may go on when Redis is gone."""
 
-Ordeal = Callable[[House, Random], Coroutine[None, None, dict[str, int]]]
-"""What befalls a house while people work, as chance draws it; answers with what is to be said of it in numbers."""
+Ordeal = Callable[[House, Random], Coroutine[None, None, Found]]
+"""What befalls a house while people work, as chance draws it."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,8 @@ async def endure(ordeal: Ordeal, plan: Plan, seed: int, folder: Path) -> Found:
         is_settled = await _is_settled(plan.patience, world, redis)
         cases = {"not settled in time": [] if is_settled else [f"{plan.patience:.0f} seconds were not enough"]}
         stored = await read_all(redis, world.clock)
-    return Found(_facts(plan, world, house, stored, befell), cases | _cases(plan, world, house, stored))
+    facts = _facts(plan, world, house, stored, befell.facts)
+    return Found(facts, {**befell.cases, **cases, **_cases(plan, world, house, stored)})
 
 
 async def _is_settled(seconds: float, world: World, redis: Redis) -> bool:

@@ -11,6 +11,7 @@ from typing import Final, Literal
 from redis.asyncio import Redis
 
 from chaos.house import House, Store, Victim, taken_up
+from chaos.report import Found
 
 Shortage = Literal["disk", "memory"]
 _SHORTAGES: Final[dict[Shortage, Callable[[Store], AbstractContextManager[None]]]] = {
@@ -27,33 +28,35 @@ _GLANCES: Final = 5000
 """How often, and after how many seconds each, it is looked whether there is work in hand."""
 
 
-async def redis_away(after: float, seconds: float, house: House, _: Random) -> dict[str, int]:
+async def redis_away(after: float, seconds: float, house: House, _: Random) -> Found:
     """Redis is away for that long, from some seconds after people began to work."""
     await asyncio.sleep(after)
     async with house.store.away():
         await asyncio.sleep(seconds)
-    return {"seconds without Redis": round(seconds)}
+    return Found({"seconds without Redis": round(seconds)}, {})
 
 
-async def redis_full(of: Sequence[Shortage], seconds: float, house: House, _: Random) -> dict[str, int]:
+async def redis_full(of: Sequence[Shortage], seconds: float, house: House, _: Random) -> Found:
     """Redis has no room of each kind for that long, and room for as long before."""
     for shortage in of:
         await asyncio.sleep(seconds)
         with _SHORTAGES[shortage](house.store):
             await asyncio.sleep(seconds)
-    return {f"seconds without {shortage}": round(seconds) for shortage in of}
+    return Found({f"seconds without {shortage}": round(seconds) for shortage in of}, {})
 
 
-async def worker_asleep(times: int, lease: float, house: House, chance: Random) -> dict[str, int]:
+async def worker_asleep(times: int, lease: float, house: House, chance: Random) -> Found:
     """One worker after the other is stopped over its work for longer than its lease, and wakes up to find it done."""
     async with Redis.from_url(house.store.url) as redis:
         held = [await _fall_asleep(house.workers[number % 2], lease, redis, chance) for number in range(times)]
     await asyncio.sleep(_WAKING_SECONDS)
-    return {
+    facts = {
         "workers stopped past their lease": sum(map(bool, held)),
         "work that they had in hand": sum(held),
         "endings that came too late": house.said("work.lease_lost"),
     }
+    idle = [f"time {number}" for number, count in enumerate(held, 1) if not count]
+    return Found(facts, {"had nothing in hand": idle})
 
 
 async def _fall_asleep(worker: Victim, lease: float, redis: Redis, chance: Random) -> int:
