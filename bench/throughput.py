@@ -20,6 +20,20 @@ from service.queue import Queue, Result, look_again
 from service.worker import Worker
 
 
+class Countdown:
+    """A job of arq's and SAQ's that does nothing; `ended` is set with the last of so many."""
+
+    def __init__(self, jobs: int) -> None:
+        self.ended = asyncio.Event()
+        self._left = jobs
+
+    async def work(self, _: Any) -> None:
+        """The job."""
+        self._left -= 1
+        if not self._left:
+            self.ended.set()
+
+
 class Trivial:
     """Stands in for the jobs: takes each piece of work up and ends it, as theirs do, with nothing in between."""
 
@@ -68,22 +82,15 @@ async def crafty(socket: Path, jobs: int) -> float:
 
 async def arq_defaults(socket: Path, jobs: int) -> float:
     """The same with a worker as arq makes it."""
-    left, ended = jobs, asyncio.Event()
-
-    async def work(_: dict[Any, Any]) -> None:
-        nonlocal left
-        left -= 1
-        if not left:
-            ended.set()
-
+    countdown = Countdown(jobs)
     settings = RedisSettings(unix_socket_path=str(socket), database=1)
     pool = await create_pool(settings)
     for _ in range(jobs):
         await pool.enqueue_job("work")
-    worker = ArqWorker([func(cast("Any", work), name="work")], redis_settings=settings, handle_signals=False)
+    worker = ArqWorker([func(cast("Any", countdown.work), name="work")], redis_settings=settings, handle_signals=False)
     started = time.perf_counter()
     running = asyncio.create_task(worker.async_run())
-    await ended.wait()
+    await countdown.ended.wait()
     seconds = time.perf_counter() - started
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
@@ -93,21 +100,14 @@ async def arq_defaults(socket: Path, jobs: int) -> float:
 
 async def saq_defaults(socket: Path, jobs: int) -> float:
     """The same with SAQ."""
-    left, ended = jobs, asyncio.Event()
-
-    async def work(_: Any) -> None:
-        nonlocal left
-        left -= 1
-        if not left:
-            ended.set()
-
+    countdown = Countdown(jobs)
     queue = RedisQueue(Redis(unix_socket_path=str(socket), db=2))
     for _ in range(jobs):
         await queue.enqueue("work")
-    worker = SaqWorker(queue, functions=[("work", work)])
+    worker = SaqWorker(queue, functions=[("work", countdown.work)])
     started = time.perf_counter()
     running = asyncio.create_task(worker.start())
-    await ended.wait()
+    await countdown.ended.wait()
     seconds = time.perf_counter() - started
     await worker.stop()
     running.cancel()
