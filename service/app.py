@@ -51,7 +51,7 @@ _METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
 class Express(FastAPI):
-    """Takes deliveries past FastAPI and all of its middleware: 6 % less time for each than past most of it."""
+    """Takes deliveries past FastAPI and its middleware, which are 12 % of the time that each takes."""
 
     deliveries: ASGIApp
 
