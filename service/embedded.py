@@ -78,6 +78,7 @@ def _command(folder: Path, socket: Path) -> list[str]:
         "save": "",
         "maxmemory-policy": "noeviction",
         "repl-diskless-sync-delay": "0",  # a backup waits for no other
+        "stream-node-max-bytes": "1024",  # each ticket has a stream, and of most there is little to tell
         "loglevel": "warning",
         "logfile": str(folder / "redis.log"),
     }
