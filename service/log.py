@@ -5,6 +5,7 @@ bound with `structlog.contextvars.bound_contextvars(delivery=..., subject=..., r
 that is logged inside.
 """
 
+import asyncio
 import json
 import logging
 import re
@@ -15,7 +16,7 @@ from typing import Any, Final, Literal
 from urllib.parse import quote
 
 import structlog
-from structlog.typing import EventDict, Processor, WrappedLogger
+from structlog.typing import EventDict, FilteringBoundLogger, Processor, WrappedLogger
 
 Format = Literal["json", "console"]
 
@@ -66,6 +67,27 @@ class _Lines:
         sys.stderr.write(f"{line}\n")
 
     debug = warning = error = critical = info
+
+
+class Gathered:
+    """What happens to many things in one turn of the event loop, as one line, which lists them under `name`.
+
+    A line for each delivery would take 8 % of its time.
+    """
+
+    def __init__(self, log: FilteringBoundLogger, event: str, name: str) -> None:
+        self._log, self._event, self._name = log, event, name
+        self._told: list[dict[str, Any]] = []
+
+    def add(self, **told: Any) -> None:
+        """Tells of one more; to be called inside of a running loop."""
+        if not self._told:
+            asyncio.get_running_loop().call_soon(self._tell)
+        self._told.append(told)
+
+    def _tell(self) -> None:
+        told, self._told = self._told, []
+        self._log.info(self._event, **{self._name: told})
 
 
 def _shared() -> list[Processor]:

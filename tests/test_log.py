@@ -1,5 +1,6 @@
 """What the logs show, and what they never show."""
 
+import asyncio
 import io
 import json
 import logging
@@ -52,6 +53,20 @@ def test_an_event_is_a_line_of_json(read: Read) -> None:
         "seconds": 0.5,
         "tried": [1, None, True],
     }
+
+
+async def test_what_happens_in_one_turn_of_the_loop_is_one_line(read: Read) -> None:
+    log.configure("json", "INFO", SECRETS)
+    gathered = log.Gathered(structlog.get_logger("crafty.intake"), "things.came", "things")
+    for name in ("first", f"second, {SECRETS[0]}"):
+        gathered.add(name=name)
+    await asyncio.sleep(0)
+    gathered.add(name="third")
+    await asyncio.sleep(0)
+    assert [(line["event"], line["logger"], line["things"]) for line in events(read())] == [
+        ("things.came", "crafty.intake", [{"name": "first"}, {"name": f"second, {log.REDACTED}"}]),
+        ("things.came", "crafty.intake", [{"name": "third"}]),
+    ]
 
 
 @pytest.mark.parametrize("name", ["crafty.engine", "redis"])

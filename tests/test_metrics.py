@@ -448,9 +448,9 @@ def test_prometheus_own_tool_is_content_with_the_alerts(what: list[str]) -> None
 
 def log_events() -> set[str]:
     sources = (path.read_text() for path in (ROOT / "service").rglob("*.py") if "demo" not in path.parts)
-    return {name for text in sources for name in re.findall(r'\blog\.\w+\(\s*"([a-z_.]+)"', text)}
+    return {name for text in sources for name in re.findall(r'\b(?:log\.\w+\(|Gathered\(log,)\s*"([a-z_.]+)"', text)}
 
 
 def test_every_event_of_the_log_is_documented() -> None:
     assert {name for name in log_events() if f"`{name}`" not in PAGE} == set()
-    assert {"delivery.stored", "effect.performed"} <= log_events()
+    assert {"deliveries.stored", "effect.performed"} <= log_events()

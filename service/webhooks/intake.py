@@ -25,6 +25,7 @@ from service.events import (
 )
 from service.facts import Team
 from service.ledger import Contributed, Delivery, Site
+from service.log import Gathered
 from service.queue import Queue, StaleRules, Taken, Wish, look, look_again, sweep
 from service.settings import Settings
 from service.webhooks._shape import SMALL_BYTES
@@ -61,6 +62,7 @@ class Intake:
         self._team = team
         self._current = current
         self._queue = queue
+        self._stored = Gathered(log, "deliveries.stored", "deliveries")
 
     def check_configured(self, name: str) -> None:
         """Raises Rejected for a source that there is not, or whose secret is not set."""
@@ -122,7 +124,7 @@ class Intake:
         if len(posted.body) > SMALL_BYTES:
             _check_size(taken)
         first = await self._queue.ingest(taken, self._current.version)
-        log.info("delivery.stored", delivery=delivery_id, source=name, event_name=delivery.event, duplicate=bool(first))
+        self._stored.add(delivery=delivery_id, source=name, event_name=delivery.event, duplicate=first is not None)
         if first is not None:
             return Answer(delivery=first, duplicate=True)
         return _told(delivery_id, decisions)
