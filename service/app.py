@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from functools import partial
 from typing import Final
 
 from fastapi import FastAPI, Request
@@ -17,10 +16,9 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from service import store
-from service.admin.api import api_router, described
 from service.admin.auth import doorkeeper
-from service.admin.console.routes import console_routes
 from service.admin.office import Office
+from service.admin.reception import Reception
 from service.clock import Clock
 from service.connections import Connections, connected
 from service.current import Current
@@ -80,12 +78,12 @@ def create_app(settings: Settings, redis_url: str, team: Team, book: Rulebook, c
         title="Crafty", summary=__doc__, docs_url=None, redoc_url=None, redirect_slashes=False, lifespan=lifespan
     )
     app.state.office, app.state.metrics = office, metrics
-    app.openapi = partial(described, app)  # type: ignore[method-assign] # FastAPI's own way to add to the document
+    reception = Reception(app, office)
+    app.openapi = reception.described  # type: ignore[method-assign] # FastAPI's own way to add to the document
     webhooks = metrics.answers.counted(Webhooks(office.intake, settings.max_body_bytes, clock))
     app.deliveries = ServerErrorMiddleware(webhooks, _failed)
     app.router.routes.append(Route(f"{PATH}{{source}}", webhooks, methods=["POST"]))
-    app.include_router(api_router())
-    app.router.routes.extend(console_routes(office))
+    app.router.routes.append(reception)
     _answer_errors(app)
     _tell_of_health(app, redis)
     if settings.metrics_port is None:
@@ -148,9 +146,9 @@ def _tell_of_health(app: FastAPI, redis: Redis) -> None:
     """What load balancers ask."""
 
     @app.get("/healthz", tags=["health"])
-    async def healthz() -> dict[str, str]:
+    async def healthz() -> Response:
         """Whether this process is alive."""
-        return {"status": "alive"}
+        return JSONResponse({"status": "alive"})
 
     @app.get("/readyz", tags=["health"], responses={503: {"description": "Redis can't be reached, or is not ready"}})
     async def readyz() -> Response:

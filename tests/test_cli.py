@@ -41,6 +41,14 @@ def test_help_names_every_command(folder: Path) -> None:
     assert "reads settings, calls, and prints" not in shown.stdout
 
 
+def test_what_serves_loads_nothing_that_is_only_for_people() -> None:
+    only_for_people = {"jinja2", "service.admin.api", "service.admin.console"}
+    asked = "import sys; from service import cli; from service.cli import api, worker; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True).stdout.split()
+    assert "service.app" in loaded
+    assert only_for_people & {*loaded} == set()
+
+
 def test_the_version_is_that_of_the_package(folder: Path) -> None:
     shown = crafty(folder, "--version")
     assert (shown.returncode, shown.stdout) == (0, f"{own_version()}\n")

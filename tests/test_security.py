@@ -120,6 +120,7 @@ def serving(chosen: Settings, redis_url: str, clock: SetClock) -> AbstractAsyncC
 
 def routes_of(app: FastAPI) -> list[tuple[str, set[str]]]:
     """The path and methods of each plain route: webhooks, pages and forms."""
+    app.openapi()  # has those made that wait until they are asked for
     return [(one.path, one.methods or set()) for one in app.routes if isinstance(one, Route)]
 
 
