@@ -69,8 +69,7 @@ def create_app(settings: Settings, redis_url: str, team: Team, book: Rulebook, c
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         migrating = asyncio.create_task(migrate_when_it_answers(redis))
         yield
-        migrating.cancel()
-        await asyncio.wait([migrating])
+        await store.give_up(migrating)
         await connections.aclose()
         await redis.aclose(close_connection_pool=True)
 

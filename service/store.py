@@ -1,5 +1,6 @@
 """Connections to Redis, by address: a single server, a unix socket, or the master that Sentinels name."""
 
+import asyncio
 from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
@@ -11,6 +12,7 @@ from service.errors import ConfigError, Problem
 CONNECTIONS: Final = 64
 TIMEOUT_SECONDS: Final = 5.0
 _SENTINEL_PORT: Final = 26379
+_CANCEL_SECONDS: Final = 0.1
 
 
 def connect(url: str) -> ConnectionPool:
@@ -54,6 +56,17 @@ def _behind_sentinels(url: str) -> ConnectionPool:
     )
     pool: ConnectionPool = master.connection_pool
     return pool
+
+
+async def give_up(task: asyncio.Task[Any]) -> None:
+    """Cancels a task that may be talking to Redis, until it has ended; what it raises is of no interest.
+
+    redis-py loses a cancellation that comes while it looks whether a connection of its pool is still good.
+    """
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=_CANCEL_SECONDS)
+    await asyncio.gather(task, return_exceptions=True)
 
 
 class _WatchedPool(SentinelConnectionPool):

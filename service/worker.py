@@ -152,8 +152,7 @@ class Worker(ArqWorker):
         _, waiting = await asyncio.wait({bell, stop}, return_when=asyncio.FIRST_COMPLETED)
         self.is_resting = False
         for one in waiting:
-            one.cancel()
-        await asyncio.gather(*waiting, return_exceptions=True)
+            await store.give_up(one)
         if bell not in waiting:
             bell.result()
 

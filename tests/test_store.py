@@ -124,6 +124,22 @@ def test_the_parts_of_a_sentinel_address(
     assert options["socket_timeout"] == store.TIMEOUT_SECONDS
 
 
+@pytest.mark.parametrize("turns", range(10))
+async def test_what_waits_for_redis_is_given_up_at_once_however_far_it_is(
+    monkeypatch: pytest.MonkeyPatch, redis_url: str, turns: int
+) -> None:
+    monkeypatch.setattr(store, "TIMEOUT_SECONDS", 60.0)
+    redis: Any = Redis(connection_pool=store.connect(redis_url))
+    await redis.ping()
+    waiting = asyncio.create_task(redis.blpop(["doorbell"], timeout=40))
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    async with asyncio.timeout(20):
+        await store.give_up(waiting)
+    assert waiting.cancelled()
+    await redis.aclose(close_connection_pool=True)
+
+
 async def test_a_redis_that_hangs_is_away(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(store, "TIMEOUT_SECONDS", 0.05)
 
