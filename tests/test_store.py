@@ -124,6 +124,15 @@ def test_the_parts_of_a_sentinel_address(
     assert options["socket_timeout"] == store.TIMEOUT_SECONDS
 
 
+async def test_a_connection_that_the_server_has_closed_is_made_anew(redis: Redis, redis_url: str) -> None:
+    own: Any = Redis(connection_pool=store.connect(redis_url))
+    first = await own.client_id()
+    await redis.client_kill_filter(_id=first)
+    await redis.ping()
+    assert await own.client_id() > first
+    await own.aclose(close_connection_pool=True)
+
+
 @pytest.mark.parametrize("turns", range(10))
 async def test_what_waits_for_redis_is_given_up_at_once_however_far_it_is(
     monkeypatch: pytest.MonkeyPatch, redis_url: str, turns: int
