@@ -205,7 +205,7 @@ class Jobs:
             if until:
                 return self._catching_up(until)
         if is_old and not await self._still_holds(work, action):
-            stale = self._effect(work, "skipped", "it waited too long, so Crafty looks at the ticket again first")
+            stale = self._effect(work, "skipped", "it waited too long, so Crafty looks again first")
             return Result(ending="done", entries=[stale], wishes=[look_again(work.rule, work.subject, now)])
         if not action.is_sticky and await self.ledger.is_done(work.key):
             return Result(ending="done", entries=[self._effect(work, "skipped", "it was done before")])
@@ -368,7 +368,8 @@ class Jobs:
         failed = self._failed(work, f"{refusal}")
         action = _action_of(work)
         what = action.kind if action else work.kind
-        await self.ledger.warn(f"{what} of {work.rule or work.subject}", f"{work.subject}: {refusal}")
+        about, told = (work.rule, f"{work.subject}: {refusal}") if work.rule else (work.subject, f"{refusal}")
+        await self.ledger.warn(f"{what} of {about}", told)
         if work.kind != "perform":
             return failed
         again = look_again(work.rule, work.subject, self.clock())

@@ -900,6 +900,14 @@ async def test_a_sweep_that_fails_comes_again(crafty: Crafty, clock: SetClock, f
     assert await crafty.dead_letters() == []
 
 
+async def test_a_sweep_that_is_refused_is_told_to_admins(crafty: Crafty, clock: SetClock) -> None:
+    crafty.jira.faults = [CannotAct("no right to search")]
+    await crafty.queue.want(sweep("Serenity", clock()))
+    with capture_logs():
+        await crafty.work_off()
+    assert await crafty.ledger.warnings() == {"sweep of Serenity": "no right to search"}
+
+
 # Rules that admins set while work is under way
 
 

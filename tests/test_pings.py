@@ -138,7 +138,7 @@ async def test_what_was_held_is_looked_at_again_where_the_comment_asks_no_more(c
     await at(crafty, "2026-11-04 08:00")
     assert texts(crafty) == []
     assert crafty.jira.reads == reads + 1
-    assert ("skipped", "it waited too long, so Crafty looks at the ticket again first") in await crafty.effects()
+    assert ("skipped", "it waited too long, so Crafty looks again first") in await crafty.effects()
 
 
 @pytest.mark.parametrize(("words", "held"), [("Hello", 1), ("Another thing", 2)], ids=["as it was", "in other words"])
