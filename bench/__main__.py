@@ -37,8 +37,8 @@ from service import log
 from service.embedded import embedded_redis
 
 LEAST = {
-    "ingest / bare": 0.03,
-    "ingest / obvious": 0.5,
+    "ingest / bare": 0.04,
+    "ingest / obvious": 0.8,
     "worker / arq's defaults": 5.0,
 }
 MOST = {
