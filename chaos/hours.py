@@ -27,7 +27,7 @@ MONDAY: Final = datetime(2026, 11, 9, 7, tzinfo=UTC)
 
 PINGS_A_DAY: Final = 5
 EDITS: Final = 50
-LOOKS_FIRST: Final = "it waited too long, so Crafty looks at the ticket again first"
+LOOKS_FIRST: Final = "it waited too long, so Crafty looks again first"
 FIREFIGHTERS: Final = ("fay", "finn")
 
 _CELL: Final = """
