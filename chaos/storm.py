@@ -22,7 +22,6 @@ async def storm(kills: int, seconds: float, house: House, chance: Random) -> Fou
     for at, role in zip(moments, roles, strict=True):
         await asyncio.sleep(max(0.0, began + at - time.monotonic()))
         chance.choice([victim for victim in house.victims if victim.role == role]).kill()
-    roles = sorted(set(_TURNS))
-    return Found(
-        {f"kills: {role}": sum(len(one.kills) for one in house.victims if one.role == role) for role in roles}, {}
-    )
+    kinds = sorted(set(_TURNS))
+    killed = {f"kills: {kind}": sum(len(one.kills) for one in house.victims if one.role == kind) for kind in kinds}
+    return Found(killed, {})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any, Final
 
 from fastapi import FastAPI
@@ -49,3 +50,4 @@ class Reception(BaseRoute):
         following = routes.index(self) + 1
         routes[following:following] = [*api_router().routes, *console_routes(self._office)]
         self._is_open = True
+        gc.freeze()  # as at the start: no full collection goes through what was imported, while a delivery waits
